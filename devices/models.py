@@ -1,0 +1,190 @@
+"""What the ground floor knows about hardware, as plain frozen records.
+
+Everything here is a value: no record reads a file, a database or a clock. Units are UCUM codes, times aware UTC, coordinates WGS 84 degrees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from devices.reasons import Reason
+
+Domain = Literal["traffic", "lighting", "environment"]
+Stamp = Literal["end", "start"]
+
+DOMAINS: Final[tuple[Domain, ...]] = ("traffic", "lighting", "environment")
+IDENTIFIER_PATTERN: Final = r"[a-z0-9][a-z0-9-]{0,62}"
+"""Form of the ids of towns, sites, devices and device profiles."""
+DATASTREAM_NAME_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,62}"
+"""Form of the name of a datastream within its device, which is the key a device sends."""
+MAX_DATASTREAMS_PER_DEVICE: Final = 256
+
+QUALITY_GOOD: Final = 0
+QUALITY_CALIBRATING: Final = 1
+QUALITY_FAULT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bilingual:
+    """A text an operator reads."""
+
+    vi: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedProperty:
+    """What is observed, declared once: its canonical unit and what is physically possible in that unit."""
+
+    property_id: str
+    name: Bilingual
+    description: str
+    unit: str  # UCUM; the unit observations are stored in
+    lower_bound: float  # inclusive, in `unit`
+    upper_bound: float  # inclusive, in `unit`
+    decimals: int  # digits after the point that make sense to a reader, 0..6
+    words: Mapping[str, int] = field(default_factory=dict)  # enumeration: word -> number; empty: a number
+    fiware: str | None = None  # <model>.<attribute> of the Smart Data Models
+    sensorthings: str | None = None  # name of the SensorThings ObservedProperty
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileDatastream:
+    """One datastream of a device profile, with every default resolved."""
+
+    slot: int  # position in the profile, from 1; never changes
+    name: str
+    property_id: str
+    label: Bilingual
+    sent_unit: str  # UCUM, as the device sends
+    unit: str  # UCUM, canonical unit of the property, as stored
+    factor: float  # stored = sent * factor + addend
+    addend: float
+    lower_bound: float  # inclusive, in `unit`
+    upper_bound: float  # inclusive, in `unit`
+    decimals: int
+    words: Mapping[str, float]  # word -> stored number; empty: no words
+    interval_s: int
+    period_s: int | None  # None: the value holds at an instant
+    stamp: Stamp  # which end of the period the timestamp names
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedReading:
+    """What an example of a profile must decode to."""
+
+    name: str
+    value: float  # in the canonical unit
+    phenomenon_time: datetime | None  # None: the message bears no time
+    quality: int = QUALITY_GOOD
+    device_id: str | None = None  # None: the device of the topic
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileExample:
+    """A message a device of this profile may send and what has to become of it."""
+
+    description: str
+    topic: str
+    payload: bytes
+    readings: tuple[ExpectedReading, ...]
+    rejections: tuple[Reason, ...]  # reasons of what is refused, in the order of the payload
+    missing: int  # readings sent as null
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """The description of a device model, independent of its maker."""
+
+    profile_id: str
+    domain: Domain
+    name: Bilingual
+    description: Bilingual
+    reporting_interval_s: int
+    datastreams: tuple[ProfileDatastream, ...]  # by slot
+    examples: tuple[ProfileExample, ...]
+
+    def datastream(self, name: str) -> ProfileDatastream | None:
+        """The datastream of this name, or None."""
+        return next((d for d in self.datastreams if d.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A tenant: the area and its place on the page."""
+
+    town_id: str
+    name: Bilingual
+    latitude: float
+    longitude: float
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def contains(self, latitude: float, longitude: float) -> bool:
+        """Whether a point lies in the town's bounding box, edges included."""
+        return self.south <= latitude <= self.north and self.west <= longitude <= self.east
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place on the map: junction, pole, cabinet, station, gauge, bridge."""
+
+    site_id: str
+    town_id: str
+    name: str
+    kind: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An installed unit."""
+
+    device_id: str
+    town_id: str
+    site_id: str
+    domain: Domain
+    profile_id: str
+    name: str
+    reporting_interval_s: int
+    gateway_id: str | None
+    commissioned_time: datetime | None  # None: the time it is first registered
+
+
+@dataclass(frozen=True, slots=True)
+class Datastream:
+    """One observed property of one installed device, in one unit."""
+
+    datastream_id: str  # <device>:<name>
+    device_id: str
+    profile_datastream: ProfileDatastream
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A decoded value that passed the checks of its datastream, in the canonical unit."""
+
+    device_id: str
+    name: str
+    value: float
+    time_us: int | None  # phenomenon time, Unix microseconds; None: the message bears no time
+    quality: int  # QUALITY_GOOD, QUALITY_CALIBRATING or QUALITY_FAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Readings that are not taken, and why."""
+
+    reason: Reason
+    detail: str  # for people, in English: what was wrong, what is allowed
+    readings: int  # how many readings it refuses; what cannot be told apart counts one
+    device_id: str | None = None  # where the payload tells
+    name: str | None = None  # datastream name as sent, where the refusal concerns one
