@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _HEADER = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)$", re.MULTILINE)
 
@@ -12,7 +12,8 @@ _HEADER = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)$", re.MULTILINE)
 def load_queries(file: str) -> dict[str, LiteralString]:
     """Read `sql/queries/<file>.sql` into its statements, by name.
 
-    A statement starts at a line `-- name: <name>` and ends where the next one starts; the line after the header says what it is for.
+    A statement starts at a line `-- name: <name>` and ends where the next one starts; the line after the header
+    says what it is for.
 
     Args:
         file: file name without its ending, one of those in `sql/queries/`.
@@ -32,5 +33,5 @@ def load_queries(file: str) -> dict[str, LiteralString]:
             raise ValueError(f"sql/queries/{file}.sql names '{name}' twice")
         body = text[head.end() : following.start() if following else len(text)].strip()
         # The text comes from our own package, so it is as trusted as a literal in the code.
-        queries[name] = cast("LiteralString", body)
+        queries[name] = body
     return queries
