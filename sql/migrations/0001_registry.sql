@@ -1,5 +1,7 @@
 -- Registry: towns, sites, devices and their datastreams; the three roles of least right.
--- Roles belong to the whole server, so they may stand already.
+-- Run by a superuser: it makes roles and the extension.
+-- Roles belong to the whole server, so they may stand already; another database may be making them at this moment.
+select pg_advisory_xact_lock(hashtext('thubon roles'));
 do $$
 begin
   if not exists (select from pg_roles where rolname = 'thubon_owner') then
@@ -14,6 +16,23 @@ begin
 end
 $$;
 
+do $$
+begin
+  if exists (select from pg_available_extensions where name = 'timescaledb' and installed_version is null) then
+    -- Reading this setting takes a superuser, as creating the extension does.
+    if current_setting('shared_preload_libraries') like '%timescaledb%' then
+      create extension timescaledb;
+    end if;
+  end if;
+end
+$$;
+
+-- Everything belongs to thubon_owner, so that its members keep the registry and run later migrations without being
+-- superusers. Each migration starts with this line.
+grant usage, create on schema public to thubon_owner;
+alter table if exists schema_migration owner to thubon_owner;
+set local role thubon_owner;
+
 -- Which storage the server offers; every choice between editions asks here and nowhere else.
 create function storage_edition() returns text
 language sql stable as $$
@@ -22,15 +41,6 @@ language sql stable as $$
     when current_setting('timescaledb.license', true) = 'timescale' then 'timescaledb-community'
     else 'timescaledb-apache'
   end
-$$;
-
-do $$
-begin
-  if exists (select from pg_available_extensions where name = 'timescaledb')
-     and current_setting('shared_preload_libraries') like '%timescaledb%' then
-    create extension if not exists timescaledb;
-  end if;
-end
 $$;
 
 create table town (
@@ -100,4 +110,4 @@ insert into town (town_id, name_vi, name_en, latitude, longitude, west, south, e
   ('dien-ban', 'Điện Bàn', 'Dien Ban', 15.892, 108.247, 108.10, 15.83, 108.30, 15.98, 3);
 
 grant usage on schema public to thubon_ingest, thubon_read;
-grant select on town, site, device, datastream to thubon_ingest, thubon_read;
+grant select on schema_migration, town, site, device, datastream to thubon_ingest, thubon_read;

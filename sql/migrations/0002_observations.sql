@@ -1,5 +1,7 @@
 -- Observations: one row holds what one device observed at one time, a value for each of its slots.
 -- Why this layout: docs/decisions/0002-physical-layout.md.
+set local role thubon_owner;
+
 do $$
 begin
   if storage_edition() = 'postgresql' then

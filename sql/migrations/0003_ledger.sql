@@ -1,4 +1,6 @@
 -- What came in and what became of it: rejections, the ledger, and the log each batch leaves in its own transaction.
+set local role thubon_owner;
+
 create table rejection (
   rejection_key bigint generated always as identity primary key,
   received_time timestamptz not null,
@@ -76,25 +78,34 @@ create table live_change (
   device_keys integer[] not null
 );
 
--- Free bytes of the file system that holds the database; null where the server does not let us ask.
-create function database_disk_free_bytes() returns bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  free_bytes bigint;
-begin
-  create temporary table if not exists thubon_disk_free (free_bytes text);
-  truncate thubon_disk_free;
-  execute format('copy thubon_disk_free from program %L',
-                 'df -B1 --output=avail ' || quote_literal(current_setting('data_directory')) || ' | tail -n 1');
-  select trim(f.free_bytes)::bigint into free_bytes from thubon_disk_free f;
-  return free_bytes;
-exception when insufficient_privilege then
-  return null;
-end
-$$;
-revoke execute on function database_disk_free_bytes() from public;
-
 grant select, insert, update, delete on rejection, ledger_hour, batch_log, live_change to thubon_ingest;
 grant select on ledger to thubon_ingest, thubon_read;
 grant select on rejection, ledger_hour, batch_log, live_change to thubon_read;
+
+-- The next function belongs to whoever migrates: asking the file system takes a superuser.
+reset role;
+
+-- Free bytes of the file system that holds the database; null where the server does not let us ask: no superuser made
+-- this function, the server has no df, or the transaction only reads (COPY needs a table to write to).
+-- The table is always a fresh one: into a table that stood before, the caller may have put a trigger to run as us.
+create function database_disk_free_bytes() returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+declare
+  folder text := replace(current_setting('data_directory'), $q$'$q$, $q$'\''$q$);
+  free_bytes bigint;
+begin
+  drop table if exists pg_temp.thubon_disk_free;
+  create temporary table thubon_disk_free (line text);
+  execute format('copy pg_temp.thubon_disk_free from program %L', format($q$df -Pk '%s' | tail -n 1$q$, folder));
+  select split_part(regexp_replace(f.line, '\s+', ' ', 'g'), ' ', 4)::bigint * 1024 into free_bytes
+  from pg_temp.thubon_disk_free f;
+  drop table pg_temp.thubon_disk_free;
+  return free_bytes;
+exception
+  when insufficient_privilege or read_only_sql_transaction or external_routine_exception
+       or invalid_text_representation then
+    return null;
+end
+$$;
+revoke execute on function database_disk_free_bytes() from public;
 grant execute on function database_disk_free_bytes() to thubon_ingest, thubon_read;

@@ -1,0 +1,54 @@
+-- name: datastream
+-- One datastream with the place of its values.
+select s.device_key, s.slot, s.datastream_id, s.name, s.property, s.unit, s.interval_s, s.period_s, s.stamp,
+       s.lower_bound, s.upper_bound, d.device_id, d.profile
+from datastream s
+join device d using (device_key)
+where s.datastream_id = %(datastream)s;
+
+-- name: observations_ascending
+-- Raw history, oldest first. No two rows of a device share a time, so a time alone is the cursor.
+select phenomenon_time, received_time, value_by_slot[%(slot)s] as value,
+       coalesce(quality_by_slot[%(slot)s], 0::smallint) as quality
+from observation_set
+where device_key = %(device_key)s
+  and phenomenon_time >= %(first)s
+  and phenomenon_time < %(last)s
+  and value_by_slot[%(slot)s] <> 'NaN'
+order by phenomenon_time
+limit %(limit)s;
+
+-- name: observations_descending
+-- Raw history, newest first.
+select phenomenon_time, received_time, value_by_slot[%(slot)s] as value,
+       coalesce(quality_by_slot[%(slot)s], 0::smallint) as quality
+from observation_set
+where device_key = %(device_key)s
+  and phenomenon_time >= %(first)s
+  and phenomenon_time < %(last)s
+  and value_by_slot[%(slot)s] <> 'NaN'
+order by phenomenon_time desc
+limit %(limit)s;
+
+-- name: rejections
+-- Why messages of or about one device were refused, newest first. Two searches, each served by its own index.
+select received_time, rejection_key, reason, detail, topic, readings, subjects, payload
+from (
+  (select received_time, rejection_key, reason, detail, topic, readings, subjects, payload
+   from rejection
+   where device_id = %(device)s
+     and received_time >= %(first)s and received_time < %(last)s
+     and (received_time, rejection_key) < (%(cursor_time)s, %(cursor_key)s)
+   order by received_time desc, rejection_key desc
+   limit %(limit)s)
+  union all
+  (select received_time, rejection_key, reason, detail, topic, readings, subjects, payload
+   from rejection
+   where source = %(device)s and device_id is distinct from %(device)s
+     and received_time >= %(first)s and received_time < %(last)s
+     and (received_time, rejection_key) < (%(cursor_time)s, %(cursor_key)s)
+   order by received_time desc, rejection_key desc
+   limit %(limit)s)
+) found
+order by received_time desc, rejection_key desc
+limit %(limit)s;
