@@ -1,6 +1,7 @@
 """What the ground floor knows about hardware, as plain frozen records.
 
-Everything here is a value: no record reads a file, a database or a clock. Units are UCUM codes, times aware UTC, coordinates WGS 84 degrees.
+Everything here is a value: no record reads a file, a database or a clock. Units are UCUM codes, times aware UTC,
+coordinates WGS 84 degrees.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class ProfileDatastream:
     slot: int  # position in the profile, from 1; never changes
     name: str
     property_id: str
-    label: Bilingual
+    label: Bilingual  # what an operator reads
+    qualifiers: Mapping[str, str]  # what tells it from others of its property: class, lane, phase, percent
     sent_unit: str  # UCUM, as the device sends
     unit: str  # UCUM, canonical unit of the property, as stored
     factor: float  # stored = sent * factor + addend
@@ -75,14 +77,25 @@ class ProfileDatastream:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedReading:
-    """What an example of a profile must decode to."""
+class Reading:
+    """A decoded value that passed the checks of its datastream, in the canonical unit."""
 
+    device_id: str
     name: str
-    value: float  # in the canonical unit
-    phenomenon_time: datetime | None  # None: the message bears no time
-    quality: int = QUALITY_GOOD
-    device_id: str | None = None  # None: the device of the topic
+    value: float
+    time_us: int | None  # phenomenon time, Unix microseconds; None: the message bears no time
+    quality: int  # QUALITY_GOOD, QUALITY_CALIBRATING or QUALITY_FAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Readings that are not taken, and why."""
+
+    reason: Reason
+    detail: str  # for people, in English: what was wrong, what is allowed
+    readings: int  # how many readings it refuses; what cannot be told apart counts one
+    device_id: str | None = None  # where the payload tells
+    name: str | None = None  # datastream name as sent, where the refusal concerns one
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +105,8 @@ class ProfileExample:
     description: str
     topic: str
     payload: bytes
-    readings: tuple[ExpectedReading, ...]
-    rejections: tuple[Reason, ...]  # reasons of what is refused, in the order of the payload
+    readings: tuple[Reading, ...]  # what must be taken, in any order
+    rejections: tuple[Reason, ...]  # reasons of what must be refused, one a refusal, in any order
     missing: int  # readings sent as null
 
 
@@ -166,25 +179,3 @@ class Datastream:
     datastream_id: str  # <device>:<name>
     device_id: str
     profile_datastream: ProfileDatastream
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A decoded value that passed the checks of its datastream, in the canonical unit."""
-
-    device_id: str
-    name: str
-    value: float
-    time_us: int | None  # phenomenon time, Unix microseconds; None: the message bears no time
-    quality: int  # QUALITY_GOOD, QUALITY_CALIBRATING or QUALITY_FAULT
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Readings that are not taken, and why."""
-
-    reason: Reason
-    detail: str  # for people, in English: what was wrong, what is allowed
-    readings: int  # how many readings it refuses; what cannot be told apart counts one
-    device_id: str | None = None  # where the payload tells
-    name: str | None = None  # datastream name as sent, where the refusal concerns one

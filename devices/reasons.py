@@ -27,6 +27,7 @@ class Reason(StrEnum):
     BAD_TOPIC = "bad-topic"
     RETAINED_UNSTAMPED = "retained-unstamped"
     UNKNOWN_DEVICE = "unknown-device"
+    NOT_ITS_GATEWAY = "not-its-gateway"
     UNKNOWN_DATASTREAM = "unknown-datastream"
     WRONG_TOWN = "wrong-town"
     NOT_FINITE = "not-finite"
@@ -108,6 +109,12 @@ REASON_TEXTS: Final[Mapping[Reason, ReasonText]] = {
         "The device is not in the registry.",
         "Đăng ký thiết bị, hoặc sửa mã thiết bị trong cấu hình của nó.",
         "Register the device, or mend the device id in its settings.",
+    ),
+    Reason.NOT_ITS_GATEWAY: _text(
+        "Thiết bị không được đăng ký sau cổng (gateway) đã gửi bản tin này.",
+        "The device is not registered behind the gateway that sent the message.",
+        "Ghi đúng gateway của thiết bị trong sổ đăng ký, hoặc bỏ thiết bị khỏi cấu hình của gateway này.",
+        "Name the device's gateway in the registry, or take the device out of this gateway's settings.",
     ),
     Reason.UNKNOWN_DATASTREAM: _text(
         "Hồ sơ của thiết bị không có dòng dữ liệu mang tên này.",
