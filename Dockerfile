@@ -16,9 +16,9 @@ RUN mkdir -p /etc/postgresql-common \
  && mkdir -p /docker-entrypoint-initdb.d /etc/thubon /var/lib/postgresql/data \
  && chown postgres:postgres /var/lib/postgresql/data
 ENV PATH=/usr/lib/postgresql/17/bin:$PATH PGDATA=/var/lib/postgresql/data LANG=C.UTF-8
-COPY docker/timescaledb/postgresql.conf /etc/thubon/postgresql.conf
-COPY docker/timescaledb/100-thubon.sh /docker-entrypoint-initdb.d/
-COPY docker/timescaledb/entrypoint.sh /usr/local/bin/
+COPY images/timescaledb/postgresql.conf /etc/thubon/postgresql.conf
+COPY images/timescaledb/100-thubon.sh /docker-entrypoint-initdb.d/
+COPY images/timescaledb/entrypoint.sh /usr/local/bin/
 VOLUME /var/lib/postgresql/data
 EXPOSE 5432
 STOPSIGNAL SIGINT
@@ -31,8 +31,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir -p /mosquitto/data /mosquitto/config \
  && chown mosquitto:mosquitto /mosquitto/data /mosquitto/config
-COPY docker/broker/mosquitto.conf /etc/mosquitto/mosquitto.conf
-COPY docker/broker/entrypoint.sh /usr/local/bin/
+COPY images/broker/mosquitto.conf /etc/mosquitto/mosquitto.conf
+COPY images/broker/entrypoint.sh /usr/local/bin/
 USER mosquitto
 VOLUME /mosquitto/data
 EXPOSE 1883
