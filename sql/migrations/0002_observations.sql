@@ -40,6 +40,11 @@ begin
       timescaledb.compress_segmentby = 'device_key',
       timescaledb.compress_orderby = 'phenomenon_time'
     );
+    -- TimescaleDB runs a policy as the table's owner, whom it wants to be able to log in. It has no password, so it
+    -- cannot where the server asks for one.
+    reset role;
+    alter role thubon_owner login;
+    set local role thubon_owner;
     perform add_compression_policy('observation_set', interval '14 days');
   end if;
 end

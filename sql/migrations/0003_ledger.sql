@@ -103,7 +103,7 @@ begin
   return free_bytes;
 exception
   when insufficient_privilege or read_only_sql_transaction or external_routine_exception
-       or invalid_text_representation then
+       or undefined_file or invalid_text_representation then
     return null;
 end
 $$;
