@@ -1,18 +1,16 @@
 -- Registry: towns, sites, devices and their datastreams; the three roles of least right.
 -- Run by a superuser: it makes roles and the extension.
--- Roles belong to the whole server, so they may stand already; another database may be making them at this moment.
-select pg_advisory_xact_lock(hashtext('thubon roles'));
 do $$
+declare
+  role_name text;
 begin
-  if not exists (select from pg_roles where rolname = 'thubon_owner') then
-    create role thubon_owner nologin;
-  end if;
-  if not exists (select from pg_roles where rolname = 'thubon_ingest') then
-    create role thubon_ingest nologin;
-  end if;
-  if not exists (select from pg_roles where rolname = 'thubon_read') then
-    create role thubon_read nologin;
-  end if;
+  foreach role_name in array array['thubon_owner', 'thubon_ingest', 'thubon_read'] loop
+    begin
+      execute format('create role %I nologin', role_name);
+    exception when duplicate_object or unique_violation then
+      null;  -- roles belong to the whole server: another database made it, perhaps at this moment
+    end;
+  end loop;
 end
 $$;
 

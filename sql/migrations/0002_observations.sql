@@ -32,6 +32,7 @@ comment on column observation_set.quality_by_slot is
 -- Serves the uniqueness of (datastream, phenomenon time) and the history of one device.
 create unique index observation_set_device_time_idx on observation_set (device_key, phenomenon_time);
 
+-- The columnstore, where the licence has it.
 do $$
 begin
   if storage_edition() = 'timescaledb-community' then
@@ -66,7 +67,7 @@ begin
   loop
     partition := 'observation_set_' || to_char(day, 'YYYYMMDD');
     continue when to_regclass(partition) is not null;
-    perform pg_advisory_xact_lock(hashtext('ensure_observation_partitions'));
+    perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
     continue when to_regclass(partition) is not null;
     execute format('create table %I (like observation_set including defaults including constraints including comments,'
                    ' check (phenomenon_time >= %L and phenomenon_time < %L))',
@@ -78,11 +79,13 @@ end
 $$;
 
 -- Raw retention: drops whole chunks whose newest possible observation is older than the limit; answers their names.
+-- Callers wait for each other: two of them would try to drop the same chunks.
 create function drop_observations_before(limit_time timestamptz) returns setof text
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   partition text;
 begin
+  perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
   if storage_edition() <> 'postgresql' then
     return query select c::text from drop_chunks('observation_set', limit_time) c;
     return;

@@ -1,0 +1,461 @@
+-- The database of Thu Bon as the migrations leave it, for reading. Databases are made by `python -m sql.migrate up`;
+-- a test builds one from this file, in one transaction as a superuser, and one from the migrations, and holds them equal.
+--
+--   town 1--n site 1--n device 1--n datastream           registry: changed by people
+--                          |
+--                          +--n observation_set           one row a device and time; read through the view observation
+--                          +--1 latest, device_status     what it said last; read through the view device_live
+--   rejection                                             refused bytes with their reason
+--   batch_log -> ledger_hour                              counts in readings; read through the view ledger
+--             -> live_change                              which devices changed, for live push
+
+-- --- Roles, extension, record of migrations --------------------------------------------------------------------------
+
+-- thubon_owner    owns everything; its members keep the registry and migrate
+-- thubon_ingest   writes observations, rejections, the ledger; reads the registry
+-- thubon_read     reads
+do $$
+declare
+  role_name text;
+begin
+  foreach role_name in array array['thubon_owner', 'thubon_ingest', 'thubon_read'] loop
+    begin
+      execute format('create role %I nologin', role_name);
+    exception when duplicate_object or unique_violation then
+      null;  -- roles belong to the whole server: another database made it, perhaps at this moment
+    end;
+  end loop;
+end
+$$;
+
+do $$
+begin
+  if exists (select from pg_available_extensions where name = 'timescaledb' and installed_version is null) then
+    -- Reading this setting takes a superuser, as creating the extension does.
+    if current_setting('shared_preload_libraries') like '%timescaledb%' then
+      create extension timescaledb;
+    end if;
+  end if;
+end
+$$;
+
+-- Everything below belongs to thubon_owner but the function that asks the file system.
+grant usage, create on schema public to thubon_owner;
+grant usage on schema public to thubon_ingest, thubon_read;
+set local role thubon_owner;
+
+create table schema_migration (
+  version integer primary key,
+  name text not null,
+  checksum text not null,                      -- sha256 of the file's bytes, hexadecimal
+  applied_time timestamptz not null default now()
+);
+
+-- Which storage the server offers; every choice between editions asks here and nowhere else.
+create function storage_edition() returns text
+language sql stable as $$
+  select case
+    when not exists (select from pg_extension where extname = 'timescaledb') then 'postgresql'
+    when current_setting('timescaledb.license', true) = 'timescale' then 'timescaledb-community'
+    else 'timescaledb-apache'
+  end
+$$;
+
+-- --- Registry --------------------------------------------------------------------------------------------------------
+
+create table town (
+  town_id text primary key check (town_id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  name_vi text not null,
+  name_en text not null,
+  latitude float8 not null,   -- WGS 84, degrees, of the map's centre for this town
+  longitude float8 not null,
+  west float8 not null, south float8 not null, east float8 not null, north float8 not null,
+  position smallint not null  -- order on the page
+);
+
+create table site (
+  site_key integer generated always as identity primary key,
+  site_id text not null unique check (site_id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  town_id text not null references town,
+  name text not null,
+  kind text not null,         -- junction, pole, cabinet, station, gauge, bridge ...
+  latitude float8 not null check (latitude between -90 and 90),
+  longitude float8 not null check (longitude between -180 and 180)
+);
+create index site_town_idx on site (town_id);
+
+create table device (
+  device_key integer generated always as identity primary key,
+  device_id text not null unique check (device_id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  town_id text not null references town,
+  site_key integer not null references site,
+  domain text not null check (domain in ('traffic', 'lighting', 'environment')),
+  profile text not null,                       -- id of a device profile in the catalogue
+  name text not null,
+  reporting_interval_s integer not null check (reporting_interval_s > 0),
+  gateway_key integer references device,       -- the gateway that carries it, if any
+  commissioned_time timestamptz not null default now(),
+  retired_time timestamptz
+);
+create index device_town_domain_idx on device (town_id, domain, device_id);
+create index device_site_idx on device (site_key);
+
+-- A device's datastreams, in slots: slot n is element n of observation_set.value_by_slot.
+-- Slots are given in the order of the profile, are never reused and never move.
+create table datastream (
+  datastream_key integer generated always as identity primary key,
+  datastream_id text not null unique,          -- <device>:<name>, the public id, for ever
+  device_key integer not null references device,
+  slot smallint not null check (slot between 1 and 256),
+  name text not null check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  property text not null,                      -- observed property
+  unit text not null,                          -- UCUM, canonical unit of the stored value
+  factor float8 not null default 1,            -- stored = sent * factor + addend
+  addend float8 not null default 0,
+  lower_bound float8 not null,                 -- physical bounds of the stored value, inclusive
+  upper_bound float8 not null,
+  words jsonb,                                 -- enumeration: word -> number
+  interval_s integer not null check (interval_s > 0),
+  period_s integer check (period_s > 0),       -- null: the value holds at an instant
+  stamp text not null default 'end' check (stamp in ('end', 'start')),
+  check (lower_bound <= upper_bound),
+  unique (device_key, slot),
+  unique (device_key, name)
+);
+create index datastream_property_idx on datastream (property, device_key);
+
+insert into town (town_id, name_vi, name_en, latitude, longitude, west, south, east, north, position) values
+  ('tam-ky', 'Tam Kỳ', 'Tam Ky', 15.57055, 108.47341, 108.43, 15.49, 108.57, 15.65, 1),
+  ('hoi-an', 'Hội An', 'Hoi An', 15.88, 108.335, 108.28, 15.83, 108.41, 15.94, 2),
+  ('dien-ban', 'Điện Bàn', 'Dien Ban', 15.892, 108.247, 108.10, 15.83, 108.30, 15.98, 3);
+
+-- --- Observations ----------------------------------------------------------------------------------------------------
+
+-- One row holds what one device observed at one time, a value for each of its slots.
+-- Why this layout: docs/decisions/0002-physical-layout.md.
+do $$
+begin
+  if storage_edition() = 'postgresql' then
+    create table observation_set (
+      phenomenon_time timestamptz not null,
+      received_time timestamptz not null,
+      device_key integer not null,
+      value_by_slot float8[] not null,
+      quality_by_slot smallint[]
+    ) partition by range (phenomenon_time);
+  else
+    create table observation_set (
+      phenomenon_time timestamptz not null,
+      received_time timestamptz not null,
+      device_key integer not null,
+      value_by_slot float8[] not null,
+      quality_by_slot smallint[]
+    );
+    perform create_hypertable('observation_set', 'phenomenon_time',
+                              chunk_time_interval => interval '1 day', create_default_indexes => false);
+  end if;
+end
+$$;
+comment on column observation_set.value_by_slot is
+  'NaN: this slot had no reading at this time. No reading is ever NaN: it would have been refused.';
+comment on column observation_set.quality_by_slot is
+  'Bit set a slot: 1 calibrating, 2 fault; null: all are 0.';
+-- Serves the uniqueness of (datastream, phenomenon time) and the history of one device.
+create unique index observation_set_device_time_idx on observation_set (device_key, phenomenon_time);
+
+-- The columnstore, where the licence has it.
+do $$
+begin
+  if storage_edition() = 'timescaledb-community' then
+    alter table observation_set set (
+      timescaledb.compress,
+      timescaledb.compress_segmentby = 'device_key',
+      timescaledb.compress_orderby = 'phenomenon_time'
+    );
+    -- TimescaleDB runs a policy as the table's owner, whom it wants to be able to log in. It has no password, so it
+    -- cannot where the server asks for one.
+    reset role;
+    alter role thubon_owner login;
+    set local role thubon_owner;
+    perform add_compression_policy('observation_set', interval '14 days');
+  end if;
+end
+$$;
+
+-- Plain PostgreSQL has no chunks of its own: makes the day partitions that [first, last] needs. Elsewhere: nothing.
+-- Attached rather than created in place, so that readers are not locked out.
+create function ensure_observation_partitions(first_time timestamptz, last_time timestamptz) returns void
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  day date;
+  partition text;
+begin
+  if storage_edition() <> 'postgresql' then
+    return;
+  end if;
+  for day in
+    select generate_series((first_time at time zone 'UTC')::date, (last_time at time zone 'UTC')::date, interval '1 day')::date
+  loop
+    partition := 'observation_set_' || to_char(day, 'YYYYMMDD');
+    continue when to_regclass(partition) is not null;
+    perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
+    continue when to_regclass(partition) is not null;
+    execute format('create table %I (like observation_set including defaults including constraints including comments,'
+                   ' check (phenomenon_time >= %L and phenomenon_time < %L))',
+                   partition, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+    execute format('alter table observation_set attach partition %I for values from (%L) to (%L)',
+                   partition, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+  end loop;
+end
+$$;
+
+-- Raw retention: drops whole chunks whose newest possible observation is older than the limit; answers their names.
+-- Callers wait for each other: two of them would try to drop the same chunks.
+create function drop_observations_before(limit_time timestamptz) returns setof text
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  partition text;
+begin
+  perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
+  if storage_edition() <> 'postgresql' then
+    return query select c::text from drop_chunks('observation_set', limit_time) c;
+    return;
+  end if;
+  for partition in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'observation_set'::regclass
+      and c.relname < 'observation_set_' || to_char((limit_time at time zone 'UTC')::date, 'YYYYMMDD')
+  loop
+    execute format('drop table %I', partition);
+    return next partition;
+  end loop;
+end
+$$;
+
+-- The narrow face for people and tests: a row an observation.
+create view observation with (security_barrier) as
+select r.phenomenon_time,
+       r.received_time,
+       d.town_id,
+       d.device_id,
+       s.datastream_id,
+       s.property,
+       r.value_by_slot[s.slot] as value,
+       coalesce(r.quality_by_slot[s.slot], 0::smallint) as quality
+from observation_set r
+join device d using (device_key)
+join datastream s on s.device_key = r.device_key
+where r.value_by_slot[s.slot] <> 'NaN';
+
+-- --- What each device said last --------------------------------------------------------------------------------------
+
+-- What each device said last, value beside value; each slot with the time it speaks of.
+create table latest (
+  device_key integer primary key references device,
+  phenomenon_time timestamptz not null,        -- newest of time_by_slot
+  received_time timestamptz not null,          -- of the newest row folded in
+  value_by_slot float8[] not null,             -- NaN: nothing yet
+  time_by_slot timestamptz[] not null,         -- -infinity: nothing yet
+  quality_by_slot smallint[] not null
+) with (fillfactor = 50);
+
+create view latest_observation with (security_barrier) as
+select l.time_by_slot[s.slot] as phenomenon_time,
+       l.received_time,
+       d.town_id,
+       d.device_id,
+       s.datastream_id,
+       s.property,
+       l.value_by_slot[s.slot] as value,
+       l.quality_by_slot[s.slot] as quality
+from latest l
+join device d using (device_key)
+join datastream s on s.device_key = l.device_key
+where l.value_by_slot[s.slot] <> 'NaN';
+
+-- The last word of a device's status topic (also its last will).
+create table device_status (
+  device_key integer primary key references device,
+  word text not null check (word in ('online', 'offline')),
+  since timestamptz not null                   -- received time of the message that changed the word
+);
+
+-- How each device stands now. Its state follows from the clock, so it is computed when asked and never stored.
+-- online       spoke within three reporting intervals
+-- stale        no newer phenomenon time than three reporting intervals: silent, or sending old data, not failed
+-- offline      its last will or its own word said so and it observed nothing since,
+--              or nothing was heard of it for ten intervals, an hour at least
+-- never-seen   neither a reading nor a status word
+-- retired      taken out of service
+-- state_since is null where that moment is not known: an online device without a status word.
+create view device_live with (security_barrier) as
+select d.device_key,
+       d.device_id,
+       d.town_id,
+       d.domain,
+       d.profile,
+       d.name,
+       s.site_id,
+       s.name as site_name,
+       s.kind as site_kind,
+       s.latitude,
+       s.longitude,
+       d.reporting_interval_s,
+       l.phenomenon_time,
+       l.received_time,
+       case
+         when d.retired_time <= statement_timestamp() then 'retired'
+         when l.device_key is null and w.device_key is null then 'never-seen'
+         when m.offline_from <= statement_timestamp() then 'offline'
+         when m.stale_from <= statement_timestamp() then 'stale'
+         else 'online'
+       end as state,
+       case
+         when d.retired_time <= statement_timestamp() then d.retired_time
+         when l.device_key is null and w.device_key is null then d.commissioned_time
+         when m.offline_from <= statement_timestamp() then m.offline_from
+         when m.stale_from <= statement_timestamp() then m.stale_from
+         else m.online_word_time
+       end as state_since
+from device d
+join site s using (site_key)
+left join latest l using (device_key)
+left join device_status w using (device_key)
+cross join lateral (
+  select case when w.word = 'online' then w.since end as online_word_time,
+         -- An offline word is overtaken by an observation made after it.
+         case when w.word = 'offline' and l.phenomenon_time > w.since is not true then w.since end as offline_word_time
+) word
+cross join lateral (
+  -- greatest and least pass over nulls.
+  select word.online_word_time,
+         least(word.offline_word_time,
+               greatest(l.received_time, word.online_word_time)
+                 + make_interval(secs => greatest(10 * d.reporting_interval_s, 3600))) as offline_from,
+         greatest(l.phenomenon_time + make_interval(secs => 3 * d.reporting_interval_s), word.online_word_time) as stale_from
+) m;
+comment on view device_live is 'One row a device with its present state: online, stale, offline, never-seen or retired.';
+
+
+-- --- Rejections, ledger, live push -----------------------------------------------------------------------------------
+
+-- What was refused, with its bytes.
+create table rejection (
+  rejection_key bigint generated always as identity primary key,
+  received_time timestamptz not null,
+  town_id text not null,                       -- as the topic said, '-' when it said nothing usable
+  source text not null,                        -- device or gateway of the topic, '-' when there is none
+  device_id text,                              -- device the refused readings speak of, where known
+  family text not null,                        -- payload family
+  topic text not null,
+  reason text not null,                        -- machine-readable; docs/operating.md has a paragraph for each
+  detail text not null,                        -- for people: what was wrong, what is allowed
+  readings integer not null,                   -- how many readings this row refuses
+  subjects jsonb,                              -- the refused readings: device, name, ts, value (bounded list)
+  payload bytea not null,                      -- the whole message as received, cut at payload_bytes > kept bound
+  payload_bytes integer not null,
+  retained boolean not null default false,
+  qos smallint not null default 1
+);
+create index rejection_time_idx on rejection (received_time desc, rejection_key desc);
+create index rejection_source_idx on rejection (source, received_time desc);
+create index rejection_device_idx on rejection (device_id, received_time desc);
+
+-- Counts in readings by hour of receipt. Equation: received = stored + duplicate + conflict + rejected + missing.
+create table ledger_hour (
+  hour timestamptz not null,
+  town_id text not null,
+  source text not null,
+  family text not null,
+  received bigint not null default 0,
+  stored bigint not null default 0,
+  duplicate bigint not null default 0,
+  conflict bigint not null default 0,
+  rejected bigint not null default 0,
+  missing bigint not null default 0,           -- sent as null
+  primary key (hour, town_id, source, family)
+) with (fillfactor = 70);
+
+-- One row a committed batch: its share of the ledger and the rows that may move latest, written in the batch's own
+-- transaction as one small insert, folded into ledger_hour and latest within a second, then deleted.
+create table batch_log (
+  batch_key bigint generated always as identity primary key,
+  worker text not null,
+  committed_time timestamptz not null default clock_timestamp(),
+  hours timestamptz[] not null,
+  town_ids text[] not null,
+  sources text[] not null,
+  families text[] not null,
+  received bigint[] not null,
+  stored bigint[] not null,
+  duplicate bigint[] not null,
+  conflict bigint[] not null,
+  rejected bigint[] not null,
+  missing bigint[] not null,
+  device_keys integer[] not null,              -- with times: keys of observation_set rows newer than this batch's others
+  times timestamptz[] not null,
+  status_device_keys integer[] not null        -- devices whose status word changed
+);
+
+create view ledger with (security_barrier) as
+select hour, town_id, source, family,
+       sum(received)::bigint as received, sum(stored)::bigint as stored, sum(duplicate)::bigint as duplicate,
+       sum(conflict)::bigint as conflict, sum(rejected)::bigint as rejected, sum(missing)::bigint as missing
+from (
+  select hour, town_id, source, family, received, stored, duplicate, conflict, rejected, missing from ledger_hour
+  union all
+  select u.* from batch_log b, unnest(b.hours, b.town_ids, b.sources, b.families, b.received, b.stored, b.duplicate,
+                                      b.conflict, b.rejected, b.missing) u
+) entry
+group by hour, town_id, source, family;
+
+-- Which devices changed, for live push. A reader takes rows below pg_snapshot_xmin only: no open transaction can
+-- still come before them.
+create table live_change (
+  xid xid8 primary key default pg_current_xact_id(),
+  changed_time timestamptz not null default clock_timestamp(),
+  device_keys integer[] not null
+);
+
+-- --- Rights ----------------------------------------------------------------------------------------------------------
+
+grant select on schema_migration, town, site, device, datastream to thubon_ingest, thubon_read;
+grant select, insert, update on observation_set, latest, device_status to thubon_ingest;
+grant select on observation_set, latest, device_status to thubon_read;
+grant select, insert, update, delete on rejection, ledger_hour, batch_log, live_change to thubon_ingest;
+grant select on rejection, ledger_hour, batch_log, live_change to thubon_read;
+grant select on observation, latest_observation, device_live, ledger to thubon_ingest, thubon_read;
+revoke execute on function drop_observations_before(timestamptz) from public;
+revoke execute on function ensure_observation_partitions(timestamptz, timestamptz) from public;
+grant execute on function drop_observations_before(timestamptz) to thubon_ingest;
+grant execute on function ensure_observation_partitions(timestamptz, timestamptz) to thubon_ingest;
+
+-- --- Disk ------------------------------------------------------------------------------------------------------------
+
+-- The next function belongs to whoever migrates: asking the file system takes a superuser.
+reset role;
+
+-- Free bytes of the file system that holds the database; null where the server does not let us ask: no superuser made
+-- this function, the server has no df, or the transaction only reads (COPY needs a table to write to).
+-- The table is always a fresh one: into a table that stood before, the caller may have put a trigger to run as us.
+create function database_disk_free_bytes() returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+declare
+  folder text := replace(current_setting('data_directory'), $q$'$q$, $q$'\''$q$);
+  free_bytes bigint;
+begin
+  drop table if exists pg_temp.thubon_disk_free;
+  create temporary table thubon_disk_free (line text);
+  execute format('copy pg_temp.thubon_disk_free from program %L', format($q$df -Pk '%s' | tail -n 1$q$, folder));
+  select split_part(regexp_replace(f.line, '\s+', ' ', 'g'), ' ', 4)::bigint * 1024 into free_bytes
+  from pg_temp.thubon_disk_free f;
+  drop table pg_temp.thubon_disk_free;
+  return free_bytes;
+exception
+  when insufficient_privilege or read_only_sql_transaction or external_routine_exception
+       or undefined_file or invalid_text_representation then
+    return null;
+end
+$$;
+revoke execute on function database_disk_free_bytes() from public;
+grant execute on function database_disk_free_bytes() to thubon_ingest, thubon_read;
