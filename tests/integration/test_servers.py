@@ -15,6 +15,8 @@ from paho.mqtt.properties import Properties
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from playwright.async_api import Page
+
     from tests.fix_broker import Broker
     from tests.fix_database import Database
     from tests.fix_proxy import Proxy
@@ -149,3 +151,9 @@ def test_a_passing_test_that_leaves_a_task_or_a_process_fails(
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
     result.assert_outcomes(passed=3, errors=2)
     result.stdout.fnmatch_lines(["*left asyncio tasks running: forgotten*", "*left processes behind: *sleep(3600)*"])
+
+
+async def test_a_browser_reads_a_page(page: Page) -> None:
+    await page.set_content("<h1>Hội An</h1>")
+    assert await page.get_by_role("heading").inner_text() == "Hội An"
+    assert await page.evaluate("navigator.language") == "vi-VN"

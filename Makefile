@@ -1,0 +1,52 @@
+# Everything a person or CI runs. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo servers test faults lint audit lock clean
+
+PYTHON_OF_VENV := .venv/bin/python
+
+# Addresses and data of `make demo`.
+HTTP_PORT ?= 8000
+MQTT_PORT ?= 1883
+DATA_DIR ?= .demo
+# What `make test` runs, as `make test T="tests/unit -k ledger"`.
+T ?= tests
+# How often `make faults` injects each fault.
+N ?= 20
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: ## make .venv from the pinned dependencies, with this package and its page in it
+	@tools/setup.sh
+
+demo: setup ## three living towns on this machine, without Docker (HTTP_PORT, MQTT_PORT, DATA_DIR)
+	@exec $(PYTHON_OF_VENV) tools/demo.py --http-port $(HTTP_PORT) --mqtt-port $(MQTT_PORT) --data-dir $(DATA_DIR)
+
+servers: setup ## a Docker engine, the images and the browser the tests need
+	@tools/docker_engine.sh || { [ -n "$${THUBON_TEST_DATABASE_URL:-}" ] && [ -n "$${THUBON_TEST_BROKER_URL:-}" ]; }
+	@if docker version >/dev/null 2>&1; then tools/docker_images.sh timescaledb broker; fi
+	@tools/chromium.sh >/dev/null
+
+test: servers ## every test, on a real TimescaleDB and a real Mosquitto (T: which)
+	$(PYTHON_OF_VENV) -m pytest $(T)
+
+faults: servers ## the tests that kill and cut things, many times over (N: how often)
+	THUBON_TEST_FAULT_COUNT=$(N) $(PYTHON_OF_VENV) -m pytest -m fault tests
+
+lint: setup ## style, types and import contracts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+audit: setup ## known weaknesses of the pinned dependencies (asks the network)
+	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+lock: ## pin the dependencies of pyproject.toml anew (needs uv)
+	uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## remove what demo and tests made (keeps .venv and the data of `make up`)
+	@tools/clean.sh $(DATA_DIR)
