@@ -1,0 +1,148 @@
+"""The registry's commands: `python -m devices import FILE.csv [--dry-run]`, `export`, `list`, `sync`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from pydantic import ValidationError
+
+from devices.profiles import load_catalogue
+from devices.registry import ImportReport, RegistryError, export_rows, import_devices, list_rows, sync_profiles
+from devices.registry_file import COLUMNS, read_registry_file
+from devices.settings import read_settings
+from devices.yaml_file import DataFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from devices.models import DeviceProfile
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 failed and nothing was changed, 2 wrong settings or usage.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        settings = read_settings()
+        # Before any connection: a file that cannot be read is a wrong argument.
+        content = options.file.read_bytes() if options.command == "import" else b""
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            _complain(f"THUBON_{name}: {problem['msg']}")
+        return USAGE
+    except OSError as error:
+        _complain(f"{options.file}: {error.strerror}")
+        return USAGE
+    try:
+        catalogue = load_catalogue()
+        with psycopg.connect(str(settings.database_url), application_name="thubon devices") as connection:
+            return _run(connection, options, content, catalogue)
+    except (RegistryError, DataFileError) as error:
+        _complain(str(error))
+    except psycopg.Error as error:
+        _complain(f"database: {str(error).strip()}")
+    return FAILED
+
+
+def _run(
+    connection: psycopg.Connection[Any],
+    options: argparse.Namespace,
+    content: bytes,
+    catalogue: Mapping[str, DeviceProfile],
+) -> int:
+    if options.command == "import":
+        return _import(connection, options, content, catalogue)
+    if options.command == "sync":
+        report = sync_profiles(connection, catalogue)
+        connection.commit()
+        print(f"datastreams: {report.appended} appended, {report.updated} updated")
+    elif options.command == "export":
+        _export(connection, options.town)
+    else:
+        _list(connection, options.town)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m devices",
+        description="The registry of devices in the database of THUBON_DATABASE_URL.",
+        epilog="Exit status: 0 done, 1 failed and nothing was changed, 2 wrong settings or usage.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    importing = commands.add_parser("import", help="add and change devices from a CSV file, all or none")
+    importing.add_argument("file", type=Path, metavar="FILE.csv", help=f"columns: {', '.join(COLUMNS)}")
+    importing.add_argument("--dry-run", action="store_true", help="say what it would do, change nothing")
+    exporting = commands.add_parser("export", help="write the registry as such a file to standard output")
+    exporting.add_argument("--town", help="one town instead of all")
+    listing = commands.add_parser("list", help="one line a device")
+    listing.add_argument("--town", help="one town instead of all")
+    commands.add_parser("sync", help="append datastreams that device profiles gained, for all devices")
+    return parser
+
+
+def _import(
+    connection: psycopg.Connection[Any],
+    options: argparse.Namespace,
+    content: bytes,
+    catalogue: Mapping[str, DeviceProfile],
+) -> int:
+    report = import_devices(connection, read_registry_file(content, catalogue), catalogue)
+    for warning in report.warnings:
+        _complain(f"{options.file}:{warning} (warning)")
+    for fault in report.faults:
+        _complain(f"{options.file}:{fault}")
+    if report.faults:
+        rows = len({fault.line for fault in report.faults})
+        _complain(f"nothing imported: {len(report.faults)} faults in {rows} rows")
+        return FAILED
+    if options.dry_run:
+        connection.rollback()
+        print("dry run, nothing was changed; it would be:")
+    else:
+        connection.commit()
+    print("\n".join(_summary(report)))
+    return DONE
+
+
+def _summary(report: ImportReport) -> list[str]:
+    return [
+        *report.changes,
+        f"devices: {report.new_devices} new, {report.changed_devices} changed, {report.unchanged_devices} unchanged",
+        f"sites: {report.new_sites} new, {report.changed_sites} changed",
+        f"datastreams: {report.datastreams.appended} appended, {report.datastreams.updated} updated",
+    ]
+
+
+def _export(connection: psycopg.Connection[Any], town_id: str | None) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in export_rows(connection, town_id):
+        writer.writerow([cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell for cell in row])
+
+
+def _list(connection: psycopg.Connection[Any], town_id: str | None) -> None:
+    print("device\ttown\tdomain\tprofile\tsite\tname\tdatastreams\tretired")
+    for row in list_rows(connection, town_id):
+        cells = [cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell for cell in row]
+        print("\t".join("" if cell is None else str(cell) for cell in cells))
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+-- Every town, in the order of the page.
+select town_id, name_vi, name_en, latitude, longitude, west, south, east, north
+from town
+order by position

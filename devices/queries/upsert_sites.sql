@@ -1,0 +1,9 @@
+-- Writes sites, new or changed; a site never changes its town.
+insert into site (site_id, town_id, name, kind, latitude, longitude)
+select site_id, town_id, name, kind, latitude, longitude
+from jsonb_to_recordset(%(sites)s) as given (
+  site_id text, town_id text, name text, kind text, latitude float8, longitude float8
+)
+on conflict (site_id) do update
+set name = excluded.name, kind = excluded.kind, latitude = excluded.latitude, longitude = excluded.longitude
+where site.town_id = excluded.town_id
