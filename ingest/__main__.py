@@ -1,0 +1,48 @@
+"""`python -m ingest worker`: exit status 0 stopped as asked, 1 failed, 2 wrong settings or usage."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+from pydantic import ValidationError
+
+from ingest.settings import WorkerSettings
+from ingest.worker import Worker
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a program of the ingest room; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest",
+        description="MQTT in, TimescaleDB out. Settings come from the environment, prefix THUBON_; see the README.",
+    )
+    programs = parser.add_subparsers(dest="program", required=True)
+    programs.add_parser("worker", help="receive, check and store readings; acknowledge after COMMIT")
+    parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        settings = WorkerSettings()  # type: ignore[call-arg]  # fields come from the environment
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]) or "settings"
+            shown = name if name.startswith("THUBON_") or name == "settings" else f"THUBON_{name.upper()}"
+            print(f"{shown}: {problem['msg']}", file=sys.stderr)
+        return 2
+    return asyncio.run(_work(settings))
+
+
+async def _work(settings: WorkerSettings) -> int:
+    worker = Worker(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    await worker.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The ledger's share of one batch: counts in readings by hour of receipt, town, source and family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ingest.columns import Columns
+    from ingest.records import Tally
+
+_HOUR_US: Final = 3_600_000_000
+UNKNOWN: Final = "-"
+"""Town and source of what no registered device sent; one for all, so that strangers cannot fill the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerShare:
+    """Parallel lists, one element an entry; counts in readings."""
+
+    hours: list[datetime]
+    town_ids: list[str]
+    sources: list[str]
+    families: list[str]
+    counts: dict[str, list[int]]  # received, stored, duplicate, conflict, rejected, missing
+
+    def parameters(self) -> dict[str, Any]:
+        """The entries as parameters of the statement `log_batch`."""
+        return {
+            "hours": self.hours,
+            "town_ids": self.town_ids,
+            "sources": self.sources,
+            "families": self.families,
+            **self.counts,
+        }
+
+
+def ledger_share(columns: Columns, tally: Tally) -> LedgerShare:
+    """Sum a batch's tally by ledger entry. Outcomes are what the writer found, never received minus something."""
+    by_id = columns.snapshot.by_id
+    entries: dict[tuple[int, str, str, str], int] = {}
+    entry_of = np.empty(len(columns.messages), dtype=np.intp)
+    for index, (message, route) in enumerate(zip(columns.messages, columns.routes, strict=True)):
+        device = by_id.get(route.source)
+        town_id, source = (device.town_id, device.device_id) if device else (UNKNOWN, UNKNOWN)
+        key = (message.received_us // _HOUR_US, town_id, source, route.family)
+        entry_of[index] = entries.setdefault(key, len(entries))
+
+    def summed(kind: str) -> list[int]:
+        sums = np.zeros(len(entries), dtype=np.int64)
+        np.add.at(sums, entry_of, getattr(tally, kind))
+        return sums.tolist()
+
+    kinds = ("received", "stored", "duplicate", "conflict", "rejected", "missing")
+    return LedgerShare(
+        hours=[datetime.fromtimestamp(hour * 3_600, tz=UTC) for hour, *_ in entries],
+        town_ids=[key[1] for key in entries],
+        sources=[key[2] for key in entries],
+        families=[key[3] for key in entries],
+        counts={kind: summed(kind) for kind in kinds},
+    )

@@ -1,0 +1,185 @@
+"""The registry as the worker holds it: a snapshot in arrays, made anew when the registry changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_KEPT_SHAPES: Final = 4_096
+"""Bound on remembered key sets a layout; a device that shuffles its keys only empties the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One set of datastream names, in the order in which a payload held them, against a layout."""
+
+    index: int  # in Layout.shapes
+    width: int  # how many readings
+    known: NDArray[np.intp]  # positions of the names the layout knows, shape (k,)
+    column: NDArray[np.intp]  # column (slot - 1) of each known name, shape (k,)
+    unknown: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Layout:
+    """The slots of all devices that have the same datastreams.
+
+    `lower`, `upper`, `factor`, `addend`: float64 of shape (slots,); stored = sent * factor + addend. A slot that no
+    datastream uses has no name and refuses nothing.
+    """
+
+    index: int
+    slots: int
+    column_of: Mapping[str, int]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    addend: NDArray[np.float64]
+    words: Sequence[Mapping[str, float] | None]
+    names: Sequence[str]
+    converts: bool  # whether any factor or addend changes a value
+    shapes: list[Shape] = field(default_factory=list)
+    shape_of: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+
+    def shape(self, names: tuple[str, ...]) -> Shape:
+        """The shape of these names, from the cache or made now."""
+        shape = self.shape_of.get(names)
+        if shape is not None:
+            return shape
+        if len(self.shape_of) >= _KEPT_SHAPES:
+            # Columns that are being collected point into `shapes`, so that list only grows within a batch;
+            # the worker empties both between batches.
+            self.shape_of.clear()
+        known = [i for i, name in enumerate(names) if name in self.column_of]
+        shape = Shape(
+            index=len(self.shapes),
+            width=len(names),
+            known=np.array(known, dtype=np.intp),
+            column=np.array([self.column_of[names[i]] for i in known], dtype=np.intp),
+            unknown=tuple(name for name in names if name not in self.column_of),
+        )
+        self.shapes.append(shape)
+        self.shape_of[names] = shape
+        return shape
+
+    def forget_shapes_above_bound(self) -> None:
+        """Drop the cache when it outgrew its bound; only between batches."""
+        if len(self.shapes) > _KEPT_SHAPES:
+            self.shapes.clear()
+            self.shape_of.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDevice:
+    """A device as the worker needs it."""
+
+    index: int  # in RegistrySnapshot.devices
+    device_id: str
+    town_id: str
+    layout: Layout
+    gateway_id: str | None
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySnapshot:
+    """All devices at one version of the registry. Arrays are indexed by `RegisteredDevice.index`."""
+
+    version: int
+    devices: Sequence[RegisteredDevice]
+    by_id: Mapping[str, RegisteredDevice]
+    layouts: Sequence[Layout]
+    layout_of: NDArray[np.int32]  # index into layouts
+    device_key: NDArray[np.int32]
+    commissioned_us: NDArray[np.int64]
+
+
+def build_snapshot(
+    version: int, device_rows: Sequence[Mapping[str, Any]], datastream_rows: Sequence[Mapping[str, Any]]
+) -> RegistrySnapshot:
+    """Arrange registry rows for look-up.
+
+    Args:
+        version: of the registry the rows were read at.
+        device_rows: device_key, device_id, town_id, gateway_id, commissioned_us, retired; in any order.
+        datastream_rows: device_key, slot, name, lower_bound, upper_bound, factor, addend, words; sorted by device_key
+            and slot.
+    """
+    streams: dict[int, list[Mapping[str, Any]]] = {}
+    for row in datastream_rows:
+        streams.setdefault(row["device_key"], []).append(row)
+    layouts: dict[tuple[Any, ...], Layout] = {}
+    devices: list[RegisteredDevice] = []
+    for row in device_rows:
+        layout = _layout(streams.get(row["device_key"], ()), layouts)
+        devices.append(
+            RegisteredDevice(
+                index=len(devices),
+                device_id=row["device_id"],
+                town_id=row["town_id"],
+                layout=layout,
+                gateway_id=row["gateway_id"],
+                retired=row["retired"],
+            )
+        )
+    return RegistrySnapshot(
+        version=version,
+        devices=devices,
+        by_id={device.device_id: device for device in devices},
+        layouts=list(layouts.values()),
+        layout_of=np.array([device.layout.index for device in devices], dtype=np.int32),
+        device_key=np.array([row["device_key"] for row in device_rows], dtype=np.int32),
+        commissioned_us=np.array([row["commissioned_us"] for row in device_rows], dtype=np.int64),
+    )
+
+
+def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], Layout]) -> Layout:
+    signature = tuple(
+        (
+            row["slot"],
+            row["name"],
+            row["lower_bound"],
+            row["upper_bound"],
+            row["factor"],
+            row["addend"],
+            tuple(sorted(row["words"].items())) if row["words"] else None,
+        )
+        for row in rows
+    )
+    known = layouts.get(signature)
+    if known is not None:
+        return known
+    slots = max((row["slot"] for row in rows), default=0)
+    lower = np.full(slots, -np.inf)
+    upper = np.full(slots, np.inf)
+    factor = np.ones(slots)
+    addend = np.zeros(slots)
+    words: list[Mapping[str, float] | None] = [None] * slots
+    names = [""] * slots
+    for row in rows:
+        column = row["slot"] - 1
+        lower[column], upper[column] = row["lower_bound"], row["upper_bound"]
+        factor[column], addend[column] = row["factor"], row["addend"]
+        words[column] = row["words"]
+        names[column] = row["name"]
+    layout = Layout(
+        index=len(layouts),
+        slots=slots,
+        column_of={name: column for column, name in enumerate(names) if name},
+        lower=lower,
+        upper=upper,
+        factor=factor,
+        addend=addend,
+        words=words,
+        names=names,
+        converts=bool((factor != 1).any() or (addend != 0).any()),
+    )
+    layouts[signature] = layout
+    return layout

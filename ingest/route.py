@@ -1,0 +1,53 @@
+"""Topic -> what kind of payload it bears, and whose it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Family = Literal["telemetry", "gateway", "status", "unknown"]
+
+_ID = r"[a-z0-9][a-z0-9-]{0,62}"
+_TOPIC: Final = re.compile(rf"thubon/v1/(?P<town>{_ID})/(?P<source>{_ID})/(?P<family>telemetry|gateway|status)")
+_KEPT_ROUTES: Final = 200_000
+"""Bound of the cache: topics of registered fleets fit, an attacker's invented ones only empty it."""
+
+SUBSCRIPTIONS: Final = ("thubon/v1/+/+/telemetry", "thubon/v1/+/+/gateway", "thubon/v1/+/+/status")
+"""Topic filters of everything that `route` understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a message belongs."""
+
+    family: Family
+    town_id: str  # '-' when the topic says nothing usable
+    source: str  # device or gateway that publishes; '-' likewise
+
+
+UNROUTABLE: Final = Route(family="unknown", town_id="-", source="-")
+
+
+class Router:
+    """Parses topics once and remembers them, within a bound."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+
+    def route(self, topic: str) -> Route:
+        """The route of a topic; `UNROUTABLE` where it does not have the contract's form."""
+        route = self._routes.get(topic)
+        if route is None:
+            if len(self._routes) >= _KEPT_ROUTES:
+                self._routes.clear()
+            route = self._routes[topic] = _parse(topic)
+        return route
+
+
+def _parse(topic: str) -> Route:
+    match = _TOPIC.fullmatch(topic)
+    if match is None:
+        return UNROUTABLE
+    family: Family = match["family"]  # type: ignore[assignment]
+    return Route(family=family, town_id=match["town"], source=match["source"])

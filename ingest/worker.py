@@ -1,0 +1,287 @@
+"""The ingest worker: wires the steps, acknowledges after COMMIT, drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ingest.batch import Batcher, BatchLimits
+from ingest.clock import MICROSECONDS_A_SECOND, Clock, SystemClock
+from ingest.columns import Columns, Limits
+from ingest.connect import Session
+from ingest.decode import Decoder
+from ingest.errors import StorageAwayError
+from ingest.fold import Folder
+from ingest.housekeeping import Housekeeper
+from ingest.metrics import Metrics, MetricsServer
+from ingest.route import SUBSCRIPTIONS
+from ingest.settings import WorkerSettings, client_id
+from ingest.validate import TimeRules, validate
+from ingest.write import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from ingest.records import Message, WriteResult
+
+_T = TypeVar("_T")
+_LOG: Final = logging.getLogger(__name__)
+_DECODE_CHUNK: Final = 200
+"""Messages decoded at a time; more at once fall out of the processor's cache and cost three times as much a reading."""
+_PAUSE_S: Final = (0.1, 5.0)  # first and longest pause while the storage is away
+_DRAIN_S: Final = 10.0
+_REGISTRY_S: Final = 0.5
+_DISK_S: Final = 5.0
+_RETENTION_S: Final = 600.0
+
+
+class Worker:
+    """One ingest worker.
+
+    `run` returns after `stop`, when what was received is committed or left unacknowledged to the broker.
+    """
+
+    def __init__(self, settings: WorkerSettings, *, clock: Clock | None = None) -> None:
+        dsn = settings.database_url.get_secret_value()
+        self.metrics = Metrics()
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._limits = Limits(payload_bytes=settings.payload_bytes, readings=settings.message_readings)
+        self._rules = TimeRules(ahead_s=settings.clock_ahead_s, retention_s=settings.retention_days * 86_400.0)
+        self._decoder = Decoder(limits=self._limits)
+        self._writer = Writer(dsn=dsn, worker=settings.worker, subjects=self._limits.subjects)
+        self._folder = Folder(dsn=dsn, worker=settings.worker)
+        self._housekeeper = Housekeeper(dsn=dsn, settings=settings)
+        self._threads = ThreadPoolExecutor(max_workers=3, thread_name_prefix="storage")
+        self._session = Session(
+            address=settings.broker(),
+            client_id=client_id(settings),
+            filters=[f"$share/{settings.share}/{topic}" if settings.share else topic for topic in SUBSCRIPTIONS],
+            receive_maximum=settings.receive_maximum,
+            session_expiry_s=settings.session_expiry_s,
+            keep_alive_s=settings.keep_alive_s,
+            maximum_packet_bytes=settings.payload_bytes + 65_536 + 1_024,
+            clock=self._clock,
+            deliver=self._deliver,
+        )
+        self._batcher: Batcher | None = None
+        self._arrived = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._storage_error: str | None = "not connected yet"
+        self._disk_low = False
+
+    def stop(self) -> None:
+        """Ask for the end: receive no more, commit and acknowledge what is here, leave."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        server = MetricsServer(
+            host=self._settings.http_host, port=self._settings.http_port, metrics=self.metrics, checks=self.checks
+        )
+        server.start()
+        _LOG.info("Metrics at http://%s:%d/metrics", self._settings.http_host, server.port)
+        background: list[asyncio.Task[None]] = []
+        try:
+            if await self._prepare():
+                background = [
+                    asyncio.create_task(self._session.run(), name="session"),
+                    asyncio.create_task(self._every(self._settings.fold_ms / 1_000, self._fold), name="fold"),
+                    asyncio.create_task(self._every(_REGISTRY_S, self._refresh_registry), name="registry"),
+                    asyncio.create_task(self._every(_DISK_S, self._watch_disk), name="disk"),
+                    asyncio.create_task(self._every(_RETENTION_S, self._retain), name="retention"),
+                ]
+                await self._write_until_stopped(background)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            for closable in (self._writer, self._folder, self._housekeeper):
+                closable.close()
+            self._threads.shutdown()
+            server.stop()
+
+    def checks(self) -> Mapping[str, tuple[bool, str]]:
+        """What /readyz answers: name -> (whether it is well, what to know)."""
+        connected = self._session.ready.is_set()
+        self.metrics.connected.set(connected)
+        return {
+            "broker": (connected, "subscribed" if connected else "not connected"),
+            "storage": (self._storage_error is None, self._storage_error or "takes batches"),
+            "disk": (not self._disk_low, "below the reserve, nothing is acknowledged" if self._disk_low else "enough"),
+        }
+
+    async def _prepare(self) -> bool:
+        """Before the first message: leftovers of a killed worker, newest times, registry. False when stopped meanwhile."""
+
+        def prepare() -> Batcher:
+            while self._folder.fold():
+                pass
+            self._writer.load_newest_times()
+            snapshot = self._housekeeper.read_registry()
+            return Batcher(
+                limits=BatchLimits(
+                    messages=self._settings.batch_messages,
+                    readings=self._settings.batch_readings,
+                    payload_bytes=self._settings.batch_bytes,
+                ),
+                snapshot=snapshot,
+            )
+
+        self._batcher = await self._until_done(prepare)
+        if self._batcher is None:
+            return False
+        self.metrics.registered_devices.set(len(self._batcher.snapshot.devices))
+        await self._watch_disk()
+        return True
+
+    def _deliver(self, messages: list[Message]) -> None:
+        """Decode what a tick brought; runs in the event loop, so it never waits."""
+        batcher = self._batcher
+        if batcher is None or self._stopping.is_set():
+            return  # unacknowledged, so the broker keeps it for us
+        for at in range(0, len(messages), _DECODE_CHUNK):
+            chunk = messages[at : at + _DECODE_CHUNK]
+            self._decoder.decode(chunk, batcher.open)
+            self._session.remember_unstamped([message for message in chunk if message.assigned_us])
+            batcher.close_if_full()
+        if batcher.waiting_bytes > 2 * self._settings.batch_bytes:
+            self._session.pause()
+        self.metrics.waiting_messages.set(batcher.waiting_messages)
+        self.metrics.waiting_bytes.set(batcher.waiting_bytes)
+        self._arrived.set()
+
+    async def _write_until_stopped(self, background: list[asyncio.Task[None]]) -> None:
+        batcher = self._batcher
+        assert batcher is not None  # noqa: S101  # _prepare made it
+        stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
+        try:
+            while not self._stopping.is_set():
+                arrived = asyncio.create_task(self._arrived.wait(), name="arrived")
+                await asyncio.wait({arrived, stopping, *background}, return_when=asyncio.FIRST_COMPLETED)
+                arrived.cancel()
+                for task in background:
+                    if task.done():
+                        task.result()  # none ends by itself: this raises what ended it
+                if not batcher.has_closed and not self._stopping.is_set():
+                    # Group commit: what arrives within this short while shares the COMMIT.
+                    await asyncio.sleep(self._settings.linger_ms / 1_000)
+                self._arrived.clear()
+                await self._write_waiting(batcher)
+            self._session.pause()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_S):
+                    await self._write_waiting(batcher)
+                    await self._fold()
+            _LOG.info("Drained; %d messages left to the broker", batcher.waiting_messages)
+        finally:
+            stopping.cancel()
+
+    async def _write_waiting(self, batcher: Batcher) -> None:
+        batcher.close_if_full()
+        if not batcher.has_closed:
+            batcher.close()
+        while (columns := batcher.take()) is not None:
+            result = await self._until_done(lambda columns=columns: self._store(columns))  # type: ignore[misc]
+            if result is None:
+                return
+            self._session.acknowledge(columns.messages)
+            oldest_us = columns.messages[0].received_us
+            self.metrics.acknowledge_seconds.observe((self._clock.now_us() - oldest_us) / MICROSECONDS_A_SECOND)
+            self.metrics.wrote(result)
+            if batcher.waiting_bytes <= self._settings.batch_bytes:
+                self._session.resume()
+            if not batcher.has_closed and len(batcher.open.messages) >= self._settings.batch_messages // 4:
+                batcher.close()
+            self.metrics.waiting_messages.set(batcher.waiting_messages)
+            self.metrics.waiting_bytes.set(batcher.waiting_bytes)
+
+    def _store(self, columns: Columns) -> WriteResult:
+        if self._disk_low:
+            raise StorageAwayError("(free disk space is below THUBON_DISK_RESERVE_BYTES)")
+        with self.metrics.write_seconds.time():
+            checked = validate(columns, self._rules, subjects=self._limits.subjects)
+            return self._writer.write(columns, checked)
+
+    async def _until_done(self, work: Callable[[], _T]) -> _T | None:
+        """Do the work in a thread, again and again while the storage is away; None when stopped before it was done."""
+        loop = asyncio.get_running_loop()
+        pause_s = _PAUSE_S[0]
+        deadline = None
+        while True:
+            try:
+                result = await loop.run_in_executor(self._threads, work)
+            except StorageAwayError as error:
+                if self._storage_error is None or pause_s == _PAUSE_S[0]:
+                    _LOG.error("%s", error)  # the reason says all
+                self._storage_error = str(error)
+                self.metrics.storage_available.set(0)
+                self.metrics.write_retries.inc()
+                if self._stopping.is_set():
+                    deadline = deadline or loop.time() + _DRAIN_S
+                    if loop.time() > deadline:
+                        return None
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _PAUSE_S[1])
+            else:
+                self._storage_error = None
+                self.metrics.storage_available.set(1)
+                return result
+
+    async def _every(self, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            await work()
+
+    async def _fold(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            started = time.perf_counter()
+            while await loop.run_in_executor(self._threads, self._folder.fold):
+                self.metrics.fold_seconds.observe(time.perf_counter() - started)
+                started = time.perf_counter()
+        except StorageAwayError as error:
+            _LOG.debug("Fold waits: %s", error)
+
+    async def _refresh_registry(self) -> None:
+        batcher = self._batcher
+        if batcher is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            snapshot = await loop.run_in_executor(
+                self._threads, self._housekeeper.registry_if_changed, batcher.snapshot.version
+            )
+        except StorageAwayError as error:
+            _LOG.debug("Registry waits: %s", error)
+            return
+        if snapshot is not None:
+            batcher.change_snapshot(snapshot)
+            self._arrived.set()
+            self.metrics.registered_devices.set(len(snapshot.devices))
+            _LOG.info("Registry version %d, %d devices", snapshot.version, len(snapshot.devices))
+
+    async def _watch_disk(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            free = await loop.run_in_executor(self._threads, self._housekeeper.disk_free_bytes)
+        except StorageAwayError as error:
+            _LOG.debug("Disk check waits: %s", error)
+            return
+        low = free is not None and free < self._settings.disk_reserve_bytes
+        if low != self._disk_low:
+            _LOG.error("Free disk space %s B, reserve %d B", free, self._settings.disk_reserve_bytes)
+        self._disk_low = low
+        self.metrics.disk_low.set(low)
+        self.metrics.disk_free_bytes.set(float("nan") if free is None else free)
+
+    async def _retain(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, self._housekeeper.retain)
+        except StorageAwayError as error:
+            _LOG.warning("Retention waits: %s", error)

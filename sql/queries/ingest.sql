@@ -1,0 +1,208 @@
+-- name: registry_version
+-- Grows with every change of towns, sites, devices or datastreams.
+select version from registry_version
+
+-- name: registry_devices
+-- Every device with what the worker needs to know of it.
+select d.device_key, d.device_id, d.town_id, g.device_id as gateway_id,
+       (extract(epoch from d.commissioned_time) * 1000000)::bigint as commissioned_us,
+       d.retired_time is not null as retired
+from device d
+left join device g on g.device_key = d.gateway_key
+order by d.device_key
+
+-- name: registry_datastreams
+-- Every datastream's slot, bounds and conversion.
+select device_key, slot, name, lower_bound, upper_bound, factor, addend, words
+from datastream
+order by device_key, slot
+
+-- name: newest_times
+-- Each device's newest stored phenomenon time as latest knows it.
+select device_key, (extract(epoch from phenomenon_time) * 1000000)::bigint as time_us from latest
+
+-- name: storage_edition
+-- Which storage the server offers.
+select storage_edition()
+
+-- name: ensure_day
+-- Makes the partition of one day where the storage needs it made by hand.
+select ensure_observation_partitions(%(time)s, %(time)s)
+
+-- name: create_staging
+-- Rows that may stand already wait here within their transaction; row is their number in the batch.
+create temporary table if not exists staging (
+  phenomenon_time timestamptz not null, received_time timestamptz not null, device_key integer not null,
+  value_by_slot float8[] not null, quality_by_slot smallint[], row integer not null
+) on commit delete rows
+
+-- name: create_staging_merged
+-- Standing rows with the values that were merged into them.
+create temporary table if not exists staging_merged (
+  phenomenon_time timestamptz not null, received_time timestamptz not null, device_key integer not null,
+  value_by_slot float8[] not null, quality_by_slot smallint[], row integer not null
+) on commit delete rows
+
+-- name: copy_observations
+-- The straight way in, for rows newer than anything their device has stored.
+copy observation_set (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot)
+from stdin (format binary)
+
+-- name: copy_staging
+-- The careful way in, first step.
+copy staging (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot, row)
+from stdin (format binary)
+
+-- name: copy_staging_merged
+-- The careful way in, merged rows.
+copy staging_merged (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot, row)
+from stdin (format binary)
+
+-- name: standing_rows
+-- Staged rows whose device and time stand already, locked; the standing values only where they differ.
+select s.row,
+       case when o.value_by_slot is distinct from s.value_by_slot then o.value_by_slot end as value_by_slot,
+       o.quality_by_slot
+from staging s
+cross join lateral (
+  select r.value_by_slot, r.quality_by_slot
+  from observation_set r
+  where r.device_key = s.device_key and r.phenomenon_time = s.phenomenon_time
+    and r.phenomenon_time between %(first)s and %(last)s
+  for update
+) o
+
+-- name: drop_standing
+-- Takes the staged rows that stand already out of the way of the insert.
+delete from staging where row = any(%(rows)s)
+
+-- name: insert_staged
+-- Stores the staged rows that are left; fewer than staged means that another worker was quicker.
+insert into observation_set (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot)
+select phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot
+from staging
+order by device_key, phenomenon_time
+on conflict (device_key, phenomenon_time) do nothing
+
+-- name: update_merged
+-- Puts merged values into the rows that stood already; their locks are held.
+update observation_set r
+set value_by_slot = m.value_by_slot || r.value_by_slot[cardinality(m.value_by_slot) + 1 :],
+    -- A row may be longer than this worker knows its device to be: what stands beyond is kept.
+    quality_by_slot = case
+      when cardinality(r.value_by_slot) <= cardinality(m.value_by_slot) or r.quality_by_slot is null then m.quality_by_slot
+      else coalesce(m.quality_by_slot, array_fill(0::smallint, array[cardinality(m.value_by_slot)]))
+           || r.quality_by_slot[cardinality(m.value_by_slot) + 1 :]
+    end
+from staging_merged m
+where r.device_key = m.device_key and r.phenomenon_time = m.phenomenon_time
+  and r.phenomenon_time between %(first)s and %(last)s
+
+-- name: clear_staging
+-- Makes both staging tables empty for the next block of the same transaction.
+truncate staging, staging_merged
+
+-- name: copy_rejections
+-- What was refused, with its bytes.
+copy rejection (received_time, town_id, source, device_id, family, topic, reason, detail, readings, subjects, payload,
+                payload_bytes, retained, qos)
+from stdin
+
+-- name: set_statuses
+-- The last status word of each device; since moves only when the word changes.
+insert into device_status as d (device_key, word, since)
+select u.device_key, u.word, u.since
+from unnest(%(device_keys)s::integer[], %(words)s::text[], %(times)s::timestamptz[]) u (device_key, word, since)
+order by u.device_key
+on conflict (device_key) do update
+set word = excluded.word, since = case when d.word = excluded.word then d.since else excluded.since end
+
+-- name: log_batch
+-- The batch's share of the ledger and the rows that may move latest; answers the transaction's id, for a doubtful COMMIT.
+insert into batch_log (worker, hours, town_ids, sources, families, received, stored, duplicate, conflict, rejected, missing,
+                       device_keys, times, complete, status_device_keys)
+values (%(worker)s, %(hours)s::timestamptz[], %(town_ids)s::text[], %(sources)s::text[], %(families)s::text[],
+        %(received)s::bigint[], %(stored)s::bigint[], %(duplicate)s::bigint[], %(conflict)s::bigint[],
+        %(rejected)s::bigint[], %(missing)s::bigint[], %(device_keys)s::integer[],
+        array(select timestamptz 'epoch' + u.us * interval '1 microsecond'
+              from unnest(%(times_us)s::bigint[]) with ordinality u (us, n) order by u.n),
+        %(complete)s::boolean[], %(status_device_keys)s::integer[])
+returning pg_current_xact_id()::text::bigint as xid
+
+-- name: transaction_status
+-- What became of a transaction whose COMMIT was not answered: committed, aborted or in progress.
+select pg_xact_status(%(xid)s::text::xid8)
+
+-- name: take_batch_logs
+-- Takes committed batches out of the log and adds their share to the ledger; answers what may move latest.
+with taken as (
+  delete from batch_log
+  where batch_key in (select batch_key from batch_log order by batch_key limit 500 for update skip locked)
+  returning *
+), entry as (
+  insert into ledger_hour as l (hour, town_id, source, family, received, stored, duplicate, conflict, rejected, missing)
+  select u.hour, u.town_id, u.source, u.family, sum(u.received), sum(u.stored), sum(u.duplicate), sum(u.conflict),
+         sum(u.rejected), sum(u.missing)
+  from taken t, unnest(t.hours, t.town_ids, t.sources, t.families, t.received, t.stored, t.duplicate, t.conflict,
+                       t.rejected, t.missing)
+       u (hour, town_id, source, family, received, stored, duplicate, conflict, rejected, missing)
+  group by u.hour, u.town_id, u.source, u.family
+  order by u.hour, u.town_id, u.source, u.family
+  on conflict (hour, town_id, source, family) do update
+  set received = l.received + excluded.received, stored = l.stored + excluded.stored,
+      duplicate = l.duplicate + excluded.duplicate, conflict = l.conflict + excluded.conflict,
+      rejected = l.rejected + excluded.rejected, missing = l.missing + excluded.missing
+)
+select device_keys, array(select (extract(epoch from u) * 1000000)::bigint from unnest(times) u) as times_us,
+       complete, status_device_keys
+from taken
+order by batch_key
+
+-- name: fold_latest
+-- Moves latest forward by the named rows, at most one a device; a slot takes a value only from a time not older than its own.
+insert into latest as l (device_key, phenomenon_time, received_time, value_by_slot, time_by_slot, quality_by_slot)
+select o.device_key, o.phenomenon_time, o.received_time, o.value_by_slot,
+       latest_times(null, o.value_by_slot, o.phenomenon_time),
+       coalesce(o.quality_by_slot, array_fill(0::smallint, array[cardinality(o.value_by_slot)]))
+from (select u.device_key, timestamptz 'epoch' + u.us * interval '1 microsecond' as phenomenon_time
+      from unnest(%(device_keys)s::integer[], %(times_us)s::bigint[]) u (device_key, us)) k
+cross join lateral (
+  select * from observation_set r
+  where r.device_key = k.device_key and r.phenomenon_time = k.phenomenon_time
+    and r.phenomenon_time between %(first)s and %(last)s
+) o
+order by o.device_key
+on conflict (device_key) do update
+set phenomenon_time = greatest(l.phenomenon_time, excluded.phenomenon_time),
+    received_time = case when excluded.phenomenon_time >= l.phenomenon_time then excluded.received_time else l.received_time end,
+    value_by_slot = latest_values(l.value_by_slot, l.time_by_slot, excluded.value_by_slot, excluded.phenomenon_time),
+    quality_by_slot = latest_qualities(l.quality_by_slot, l.time_by_slot, excluded.value_by_slot, excluded.quality_by_slot,
+                                       excluded.phenomenon_time),
+    time_by_slot = latest_times(l.time_by_slot, excluded.value_by_slot, excluded.phenomenon_time)
+
+-- name: announce_change
+-- Tells live push which devices changed in this transaction.
+with change as (
+  insert into live_change (device_keys) values (%(device_keys)s::integer[])
+)
+select pg_notify('thubon_live', '')
+
+-- name: trim_live_changes
+-- Live push remembers this long.
+delete from live_change where changed_time < now() - %(keep_s)s * interval '1 second'
+
+-- name: trim_rejections
+-- Retention of rejections, some thousands at a time.
+delete from rejection
+where rejection_key in (
+  select rejection_key from rejection where received_time < now() - %(keep_days)s * interval '1 day'
+  order by received_time limit 10000
+)
+
+-- name: drop_old_observations
+-- Raw retention, whole chunks.
+select drop_observations_before(now() - %(keep_days)s * interval '1 day')
+
+-- name: disk_free
+-- Free bytes under the database; null where the server does not let us ask.
+select database_disk_free_bytes()
