@@ -5,7 +5,6 @@
 ARG BASE_IMAGE=debian:trixie-slim
 
 FROM ${BASE_IMAGE} AS timescaledb
-ARG DEBIAN_MIRROR=http://deb.debian.org/debian
 # Debian's package would make a cluster of its own at install time; ours is made in the volume at first start.
 RUN mkdir -p /etc/postgresql-common \
  && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf \
@@ -21,6 +20,7 @@ COPY images/timescaledb/100-thubon.sh /docker-entrypoint-initdb.d/
 COPY images/timescaledb/entrypoint.sh /usr/local/bin/
 VOLUME /var/lib/postgresql/data
 EXPOSE 5432
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD pg_isready -q -h 127.0.0.1 -U "${POSTGRES_USER:-postgres}"
 STOPSIGNAL SIGINT
 ENTRYPOINT ["entrypoint.sh"]
 CMD ["postgres"]
@@ -32,9 +32,39 @@ RUN apt-get update \
  && mkdir -p /mosquitto/data /mosquitto/config \
  && chown mosquitto:mosquitto /mosquitto/data /mosquitto/config
 COPY images/broker/mosquitto.conf /etc/mosquitto/mosquitto.conf
-COPY images/broker/entrypoint.sh /usr/local/bin/
+COPY images/broker/acl /etc/mosquitto/acl
+COPY images/broker/entrypoint.sh images/broker/healthy.sh /usr/local/bin/
 USER mosquitto
 VOLUME /mosquitto/data
 EXPOSE 1883
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD healthy.sh
 ENTRYPOINT ["entrypoint.sh"]
 CMD ["mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"]
+
+FROM ${BASE_IMAGE} AS build
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-venv ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+# Authorities of a proxy that inspects TLS, if any; see images/ca/README.md.
+COPY images/ca/ /usr/local/share/ca-certificates/
+RUN update-ca-certificates
+ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements-app.lock /src/
+RUN python3 -m venv /opt/thubon && /opt/thubon/bin/pip install --require-hashes -r /src/requirements-app.lock
+COPY . /src
+RUN cd /src && /opt/thubon/bin/pip install --no-deps . && /opt/thubon/bin/pip uninstall --yes pip
+
+FROM ${BASE_IMAGE} AS app
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 ca-certificates tzdata \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin thubon
+COPY images/ca/ /usr/local/share/ca-certificates/
+RUN update-ca-certificates
+COPY --from=build /opt/thubon /opt/thubon
+ENV PATH=/opt/thubon/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER thubon
+WORKDIR /tmp
+EXPOSE 8000 9108
+CMD ["python", "-m", "api"]

@@ -4,7 +4,7 @@
 # Where the base image cannot be pulled it is made from Debian's own packages, as root, with mmdebstrap.
 #
 # THUBON_BASE_IMAGE     base to build on (default debian:trixie-slim)
-# THUBON_DEBIAN_MIRROR  where packages come from (default http://deb.debian.org/debian)
+# THUBON_DEBIAN_MIRROR  where the packages of a base image made here come from (default http://deb.debian.org/debian)
 # THUBON_INSTALL=no     does not install mmdebstrap, says what is missing instead
 # Exit status: 0 the images stand, 1 not.
 set -euo pipefail
@@ -52,7 +52,7 @@ for target in "${targets[@]}"; do
   log=$(mktemp)
   # The classic builder: the engine of Debian 12 comes without buildx.
   if ! DOCKER_BUILDKIT=0 docker build --quiet --target "$target" --tag "thubon-$target" \
-    --build-arg BASE_IMAGE="$base" --build-arg DEBIAN_MIRROR="$mirror" . >"$log" 2>&1; then
+    --build-arg BASE_IMAGE="$base" . >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
     give_up "the image $target did not build."
