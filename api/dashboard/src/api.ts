@@ -1,0 +1,100 @@
+import type {
+  Device, DeviceDetail, Observation, Overview, Page, Rejection, Session, Town, WindowStatistics,
+} from "./types";
+
+/** An answer that is not a success; `status` 0 means that no answer came. */
+export class ApiError extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+const TIMEOUT_MS = 20_000;
+const PAGE_LIMIT = 1000;
+const MOST_PAGES = 50;
+
+async function ask(path: string, init: RequestInit = {}, outer?: AbortSignal): Promise<Response> {
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = outer ? AbortSignal.any([limit, outer]) : limit;
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init, signal });
+  } catch (error) {
+    throw new ApiError(0, String(error));
+  }
+  if (!response.ok) {
+    const problem = (await response.json().catch(() => null)) as { title?: string; detail?: string } | null;
+    throw new ApiError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
+  }
+  return response;
+}
+
+async function get<T>(path: string, parameters: Record<string, string | number> = {}, signal?: AbortSignal): Promise<T> {
+  const query = new URLSearchParams(Object.entries(parameters).map(([k, v]) => [k, String(v)])).toString();
+  const response = await ask(query ? `${path}?${query}` : path, {}, signal);
+  return (await response.json()) as T;
+}
+
+const segment = encodeURIComponent;
+
+export const session = (): Promise<Session> => get("/v1/session");
+
+export async function logIn(token: string): Promise<void> {
+  await ask("/v1/session", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token }),
+  });
+}
+
+export async function logOut(): Promise<void> {
+  await ask("/v1/session", { method: "DELETE" });
+}
+
+export const towns = async (): Promise<Town[]> => (await get<Page<Town>>("/v1/towns")).items;
+
+export const overview = (town: string): Promise<Overview> => get(`/v1/towns/${segment(town)}/overview`);
+
+/** Every device with its current values, a page at a time. */
+export async function* devices(): AsyncGenerator<Device[]> {
+  yield* pages<Device>("/v1/devices", { include: "latest" });
+}
+
+export const device = (id: string, signal: AbortSignal): Promise<DeviceDetail> =>
+  get(`/v1/devices/${segment(id)}`, {}, signal);
+
+export const rejections = (id: string, limit: number, signal: AbortSignal): Promise<Page<Rejection>> =>
+  get(`/v1/devices/${segment(id)}/rejections`, { limit }, signal);
+
+/** Raw observations of [from, now), oldest first, at most `most` pages of a thousand. */
+export async function observations(id: string, from: Date, most: number, signal: AbortSignal): Promise<Observation[]> {
+  const items: Observation[] = [];
+  const path = `/v1/datastreams/${segment(id)}/observations`;
+  for await (const page of pages<Observation>(path, { from: from.toISOString(), order: "asc" }, most, signal)) {
+    items.push(...page);
+  }
+  return items;
+}
+
+export const statistics = (
+  id: string, from: Date, to: Date, resolution: string, signal: AbortSignal,
+): Promise<{ resolution: string; items: WindowStatistics[] }> =>
+  get(
+    `/v1/datastreams/${segment(id)}/statistics`,
+    { from: from.toISOString(), to: to.toISOString(), resolution },
+    signal,
+  );
+
+async function* pages<T>(
+  path: string, parameters: Record<string, string>, most = MOST_PAGES, signal?: AbortSignal,
+): AsyncGenerator<T[]> {
+  let cursor: string | null = null;
+  for (let page = 0; page < most; page++) {
+    const answer: Page<T> = await get<Page<T>>(
+      path, { ...parameters, limit: PAGE_LIMIT, ...(cursor ? { cursor } : {}) }, signal,
+    );
+    yield answer.items;
+    cursor = answer.next;
+    if (!cursor) return;
+  }
+}

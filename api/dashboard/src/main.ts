@@ -1,0 +1,136 @@
+import "@fontsource/be-vietnam-pro/latin-400.css";
+import "@fontsource/be-vietnam-pro/latin-600.css";
+import "@fontsource/be-vietnam-pro/vietnamese-400.css";
+import "@fontsource/be-vietnam-pro/vietnamese-600.css";
+import "leaflet/dist/leaflet.css";
+import "uplot/dist/uPlot.min.css";
+import "./styles/tokens.css";
+import "./styles/layout.css";
+import "./styles/parts.css";
+import "./styles/map.css";
+import * as api from "./api";
+import { BannerView } from "./banners";
+import { CardsView, tickHeadlines } from "./cards";
+import { learnServerTime } from "./clock";
+import { DetailView } from "./detail";
+import { HeaderView } from "./header";
+import { onLanguage } from "./i18n";
+import { Live } from "./live";
+import { Loader } from "./loader";
+import { LoginView } from "./login";
+import { MapView } from "./map";
+import { ProblemsView } from "./problems";
+import { Store } from "./store";
+import { TableView } from "./table";
+import { startTheme } from "./theme";
+import { everySecond, tick } from "./tick";
+
+const store = new Store();
+const banners = new BannerView();
+const toggleTheme = startTheme(() => {
+  map.repaint();
+  detail.redraw();
+});
+const header = new HeaderView(store, toggleTheme, () => void leave());
+const cards = new CardsView(store);
+const map = new MapView(store);
+const table = new TableView(store, (id) => {
+  store.select(id);
+  requestAnimationFrame(() => detail.focus());
+});
+const problems = new ProblemsView(store);
+const detail = new DetailView(store, () => {
+  store.select(null);
+  table.focus();
+});
+const login = new LoginView(() => void start());
+
+const loader = new Loader(store, {
+  loaded: () => {
+    map.focus(store.towns.find((town) => town.id === store.filter.town));
+    detail.reload();
+  },
+  overview: (overview) => learnServerTime(overview.generated_time),
+  failed: (detail) => banners.setFailed(detail),
+  refused: () => refuse(),
+});
+
+const live = new Live({
+  load: () => void loader.load(),
+  change: (devices) => {
+    const unknown = devices.filter((change) => !store.apply(change));
+    if (unknown.length > 0 && store.devices.size > 0) loader.loadSoon();
+  },
+  state: (state) => {
+    store.live = state === "connected";
+    banners.setCut(state === "cut");
+    header.tick(live);
+  },
+  refused: () => refuse(),
+});
+
+let town = store.filter.town;
+store.onChange((changes) => {
+  if (store.filter.town !== town) {
+    town = store.filter.town;
+    map.focus(store.towns.find((other) => other.id === town));
+  }
+  if (changes.towns) header.drawTowns();
+  if (changes.towns || changes.list) {
+    cards.draw();
+    problems.draw();
+  }
+  map.draw(changes);
+  table.draw(changes);
+  detail.draw(changes);
+});
+
+onLanguage(() => {
+  for (const view of [header, banners, login, map, table]) view.words();
+  cards.draw();
+  problems.draw();
+  detail.redraw();
+  header.tick(live);
+});
+
+everySecond(() => {
+  store.age();
+  tick();
+  tickHeadlines();
+  banners.words();
+  header.tick(live);
+});
+
+function refuse(): void {
+  live.close();
+  loader.stop();
+  login.ask();
+}
+
+async function leave(): Promise<void> {
+  await api.logOut();
+  location.reload();
+}
+
+async function start(): Promise<void> {
+  try {
+    const session = await api.session();
+    banners.setOpen(session.open);
+    if (session.role === null && !session.open) {
+      refuse();
+      return;
+    }
+    header.allowLeave(!session.open);
+    live.open();
+    loader.start();
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 401) {
+      refuse();
+      return;
+    }
+    banners.setFailed(error instanceof api.ApiError ? error.message : String(error));
+    window.setTimeout(() => void start(), 3000);
+  }
+}
+
+void start();
