@@ -42,12 +42,13 @@ def migrate_up(
         What ran now, as `NNNN_name`; empty when the database was up to date.
 
     Raises:
-        MigrationError: a file changed after it ran, the database is newer, or `to` is no version of ours.
+        MigrationError: a file changed after it ran, or the database is newer than this program.
+        ValueError: `to` is no version of ours.
         psycopg.Error: a migration failed (it and what follows left no trace), or a lock was not free in time.
     """
     migrations = load_migrations(folder)
     if to is not None and not 0 <= to <= len(migrations):
-        raise MigrationError(f"there is no migration {to}: the newest is {len(migrations)}")
+        raise ValueError(f"there is no migration {to}: the newest is {len(migrations)}")
     queries = load_queries("migrate")
     done = []
     with psycopg.connect(dsn, autocommit=True, application_name="thubon migrate") as connection:
@@ -145,38 +146,29 @@ def _say(line: str) -> None:
 
 def _up(settings: MigrateSettings, to: int | None) -> int:
     done = migrate_up(settings.database_url.get_secret_value(), to, lock_wait_s=settings.migrate_lock_wait_s)
-    for name in done:
-        _say(f"ran {name}")
-    if not done:
-        _say("nothing to run")
+    _say("\n".join([f"ran {name}" for name in done] or ["nothing to run"]))
     return 0
 
 
 def _plan(settings: MigrateSettings, *, dry_run: bool) -> int:
     dsn = settings.database_url.get_secret_value()
     if dry_run:
-        for name in rehearse(dsn, lock_wait_s=settings.migrate_lock_wait_s):
-            _say(f"ran and rolled back {name}")
-        return 0
-    comparison = inspect(dsn)
-    comparison.refuse_if_unsafe()
-    for migration in comparison.pending:
-        _say(f"would run {migration}")
-    if not comparison.pending:
-        _say("nothing to run")
+        lines = [f"ran and rolled back {name}" for name in rehearse(dsn, lock_wait_s=settings.migrate_lock_wait_s)]
+    else:
+        comparison = inspect(dsn)
+        comparison.refuse_if_unsafe()
+        lines = [f"would run {migration}" for migration in comparison.pending]
+    _say("\n".join(lines or ["nothing to run"]))
     return 0
 
 
 def _verify(settings: MigrateSettings) -> int:
     comparison = inspect(settings.database_url.get_secret_value())
-    for word, found in (
-        ("pending", comparison.pending),
-        ("changed after it ran", comparison.changed),
-        ("unknown to this program", comparison.unknown),
-    ):
-        for thing in found:
-            _say(f"{word}: {thing}")
-    return 1 if comparison.pending or comparison.changed or comparison.unknown else 0
+    lines = [f"pending: {migration}" for migration in comparison.pending]
+    lines += [f"changed after it ran: {row}" for row in comparison.changed]
+    lines += [f"unknown to this program: {row}" for row in comparison.unknown]
+    _say("\n".join(lines or ["up to date"]))
+    return 1 if lines else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -209,6 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "plan":
             return _plan(settings, dry_run=options.dry_run)
         return _verify(settings)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     except psycopg.errors.LockNotAvailable:
         sys.stderr.write(
             f"another session kept a lock for {settings.migrate_lock_wait_s:g} s (THUBON_MIGRATE_LOCK_WAIT_S); "

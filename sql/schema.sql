@@ -1,5 +1,5 @@
 -- The database of Thu Bon as the migrations leave it, for reading. Databases are made by `python -m sql.migrate up`;
--- a test builds one from this file, in one transaction as a superuser, and one from the migrations, and holds them equal.
+-- a test builds one from this file (in one transaction, as a superuser) and one from them, and holds both equal.
 --
 --   town 1--n site 1--n device 1--n datastream           registry: changed by people
 --                          |
@@ -128,6 +128,30 @@ insert into town (town_id, name_vi, name_en, latitude, longitude, west, south, e
   ('tam-ky', 'Tam Kỳ', 'Tam Ky', 15.57055, 108.47341, 108.43, 15.49, 108.57, 15.65, 1),
   ('hoi-an', 'Hội An', 'Hoi An', 15.88, 108.335, 108.28, 15.83, 108.41, 15.94, 2),
   ('dien-ban', 'Điện Bàn', 'Dien Ban', 15.892, 108.247, 108.10, 15.83, 108.30, 15.98, 3);
+
+-- Grows with every change of the registry, so that who keeps a copy of it knows when to read it again.
+create table registry_version (
+  one boolean primary key default true check (one),
+  version bigint not null
+);
+insert into registry_version (version) values (1);
+
+create function registry_changed() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update registry_version set version = version + 1;
+  return null;
+end
+$$;
+
+create trigger town_changed after insert or update or delete or truncate on town
+  for each statement execute function registry_changed();
+create trigger site_changed after insert or update or delete or truncate on site
+  for each statement execute function registry_changed();
+create trigger device_changed after insert or update or delete or truncate on device
+  for each statement execute function registry_changed();
+create trigger datastream_changed after insert or update or delete or truncate on datastream
+  for each statement execute function registry_changed();
 
 -- --- Observations ----------------------------------------------------------------------------------------------------
 
@@ -280,6 +304,57 @@ create table device_status (
   since timestamptz not null                   -- received time of the message that changed the word
 );
 
+-- A slot takes the new value when it has one and the new time is not before the slot's own.
+create function latest_values(
+  old_value float8[], old_time timestamptz[], new_value float8[], new_time timestamptz
+) returns float8[]
+language sql immutable parallel safe as $$
+  select case
+    -- The usual case, a complete and newer row, without taking the arrays apart.
+    when cardinality(new_value) >= cardinality(old_value)
+         and array_position(new_value, 'NaN'::float8) is null
+         and new_time >= all (old_time) then new_value
+    else (
+      select array_agg(case when u.new <> 'NaN' and new_time >= coalesce(u.at, '-infinity') then u.new
+                            else coalesce(u.old, 'NaN') end order by u.slot)
+      from unnest(old_value, old_time, new_value) with ordinality u (old, at, new, slot)
+    )
+  end
+$$;
+
+create function latest_times(
+  old_time timestamptz[], new_value float8[], new_time timestamptz
+) returns timestamptz[]
+language sql immutable parallel safe as $$
+  select case
+    when cardinality(new_value) >= coalesce(cardinality(old_time), 0)
+         and array_position(new_value, 'NaN'::float8) is null
+         and (old_time is null or new_time >= all (old_time))
+      then array_fill(new_time, array[cardinality(new_value)])
+    else (
+      select array_agg(case when u.new <> 'NaN' then greatest(new_time, coalesce(u.at, '-infinity'))
+                            else coalesce(u.at, '-infinity') end order by u.slot)
+      from unnest(coalesce(old_time, '{}'), new_value) with ordinality u (at, new, slot)
+    )
+  end
+$$;
+
+create function latest_qualities(
+  old_quality smallint[], old_time timestamptz[], new_value float8[], new_quality smallint[], new_time timestamptz
+) returns smallint[]
+language sql immutable parallel safe as $$
+  select case
+    when cardinality(new_value) >= cardinality(old_quality)
+         and array_position(new_value, 'NaN'::float8) is null
+         and new_time >= all (old_time) then new_quality
+    else (
+      select array_agg(case when u.new <> 'NaN' and new_time >= coalesce(u.at, '-infinity') then coalesce(u.new_quality, 0)
+                            else coalesce(u.old, 0) end order by u.slot)
+      from unnest(old_quality, old_time, new_value, new_quality) with ordinality u (old, at, new, new_quality, slot)
+    )
+  end
+$$;
+
 -- How each device stands now. Its state follows from the clock, so it is computed when asked and never stored.
 -- online       spoke within three reporting intervals
 -- stale        no newer phenomenon time than three reporting intervals: silent, or sending old data, not failed
@@ -394,7 +469,8 @@ create table batch_log (
   missing bigint[] not null,
   device_keys integer[] not null,              -- with times: keys of observation_set rows newer than this batch's others
   times timestamptz[] not null,
-  status_device_keys integer[] not null        -- devices whose status word changed
+  status_device_keys integer[] not null,       -- devices whose status word changed
+  complete boolean[] not null default '{}'     -- beside device_keys: a value in every slot, so older rows cannot matter
 );
 
 create view ledger with (security_barrier) as
@@ -419,7 +495,7 @@ create table live_change (
 
 -- --- Rights ----------------------------------------------------------------------------------------------------------
 
-grant select on schema_migration, town, site, device, datastream to thubon_ingest, thubon_read;
+grant select on schema_migration, town, site, device, datastream, registry_version to thubon_ingest, thubon_read;
 grant select, insert, update on observation_set, latest, device_status to thubon_ingest;
 grant select on observation_set, latest, device_status to thubon_read;
 grant select, insert, update, delete on rejection, ledger_hour, batch_log, live_change to thubon_ingest;

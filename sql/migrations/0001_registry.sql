@@ -28,6 +28,7 @@ $$;
 -- Everything belongs to thubon_owner, so that its members keep the registry and run later migrations without being
 -- superusers. Each migration starts with this line.
 grant usage, create on schema public to thubon_owner;
+grant usage on schema public to thubon_ingest, thubon_read;
 alter table if exists schema_migration owner to thubon_owner;
 set local role thubon_owner;
 
@@ -107,5 +108,4 @@ insert into town (town_id, name_vi, name_en, latitude, longitude, west, south, e
   ('hoi-an', 'Hội An', 'Hoi An', 15.88, 108.335, 108.28, 15.83, 108.41, 15.94, 2),
   ('dien-ban', 'Điện Bàn', 'Dien Ban', 15.892, 108.247, 108.10, 15.83, 108.30, 15.98, 3);
 
-grant usage on schema public to thubon_ingest, thubon_read;
 grant select on schema_migration, town, site, device, datastream to thubon_ingest, thubon_read;
