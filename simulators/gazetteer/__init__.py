@@ -1,0 +1,105 @@
+"""Where simulated devices stand: real places of the three towns, as data files, one a town."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from devices.models import IDENTIFIER_PATTERN
+from devices.yaml_file import read_yaml
+from simulators.signals.traffic import RoadKind
+
+Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER_PATTERN}$", max_length=40)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Point = tuple[Latitude, Longitude]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Street(_Entry):
+    """A street that lamps stand along."""
+
+    id: Identifier
+    name: str
+    kind: RoadKind
+    lamp_w: float = Field(gt=0, le=1_000)  # rated power of its lamps
+    line: tuple[Point, ...] = Field(min_length=2)
+
+    def point_at(self, share: float) -> Point:
+        """Point at a share (0..1) of the way through the points of the line, each stretch taken as equally long."""
+        position = share * (len(self.line) - 1)
+        stretch = min(int(position), len(self.line) - 2)
+        (lat_a, lon_a), (lat_b, lon_b) = self.line[stretch], self.line[stretch + 1]
+        part = position - stretch
+        return lat_a + (lat_b - lat_a) * part, lon_a + (lon_b - lon_a) * part
+
+
+class Place(_Entry):
+    """A named place for devices."""
+
+    id: Identifier
+    name: str
+    kind: Identifier  # of the site: junction, bridge, road, station, pole, gauge
+    at: Point
+
+
+class RoadsidePlace(Place):
+    """A place beside a road."""
+
+    road: RoadKind
+    peak_flow: float = Field(gt=0, le=10_000)  # vehicles an hour in one direction in the highest rush
+    free_speed: float = Field(ge=10, le=100)  # km/h
+
+
+class GaugePlace(Place):
+    """A place at a river."""
+
+    river: Identifier
+    upstream: Point  # where the rain of this river falls
+    mean_level: float = Field(ge=-2, le=10)  # m above gauge datum
+    tide_range: float = Field(ge=0, le=2)  # m
+    tide_lag_h: float = Field(ge=0, le=12)
+    flood_lag_h: float = Field(ge=0, le=48)
+    flood_gain: float = Field(ge=0, le=2)  # m a mm/h sustained
+
+
+class TownPlaces(_Entry):
+    """The places of one town."""
+
+    prefix: Identifier  # of the ids of its devices and sites
+    streets: tuple[Street, ...] = Field(min_length=1)
+    traffic: tuple[RoadsidePlace, ...] = Field(min_length=1)
+    air: tuple[RoadsidePlace, ...] = Field(min_length=1)
+    weather: tuple[Place, ...] = Field(min_length=1)
+    noise: tuple[RoadsidePlace, ...] = Field(min_length=1)
+    gauges: tuple[GaugePlace, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> TownPlaces:
+        for group in (self.streets, self.traffic, self.air, self.weather, self.noise, self.gauges):
+            ids = [place.id for place in group]
+            twice = sorted({place_id for place_id in ids if ids.count(place_id) > 1})
+            if twice:
+                raise ValueError(f"ids stand twice in one list: {', '.join(twice)}")
+        return self
+
+
+@cache
+def load_places(town_id: str) -> TownPlaces:
+    """The places of a town.
+
+    Raises:
+        FileNotFoundError: there is no gazetteer of this town.
+        DataFileError: the file is wrong; names file, line and what is allowed.
+    """
+    document = read_yaml(files("simulators.gazetteer") / f"{town_id}.yaml")
+    try:
+        return TownPlaces.model_validate(document.value)
+    except ValidationError as error:
+        raise document.validation_error(error) from error
