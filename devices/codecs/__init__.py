@@ -1,0 +1,1 @@
+"""Payload family -> readings, one module a family. A codec knows profiles and bytes, not MQTT and no database."""
