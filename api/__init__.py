@@ -1,0 +1,1 @@
+"""The HTTP API of Thu Bon: reads committed rows and hands them out; writes nothing."""

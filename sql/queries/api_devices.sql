@@ -12,10 +12,9 @@ group by town_id, domain, state;
 
 -- name: device_page
 -- One page of devices in the order of their ids; every filter may be null.
-select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, s.kind as site_kind,
+select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, v.site_kind,
        v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time
 from device_live v
-join site s using (site_id)
 where v.device_id > %(after)s
   and (%(town)s::text is null or v.town_id = %(town)s)
   and (%(domain)s::text is null or v.domain = %(domain)s)
@@ -26,18 +25,17 @@ limit %(limit)s;
 
 -- name: devices_by_key
 -- The devices of a live change.
-select v.device_key, v.device_id, v.town_id, v.domain, v.state, v.phenomenon_time, v.received_time
+select v.device_key, v.device_id, v.town_id, v.domain, v.profile, v.state, v.phenomenon_time, v.received_time
 from device_live v
 where v.device_key = any(%(device_keys)s)
 order by v.device_id;
 
 -- name: device_detail
 -- One device with the times of its life.
-select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, s.kind as site_kind,
+select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, v.site_kind,
        v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time,
        d.commissioned_time, d.retired_time
 from device_live v
-join site s using (site_id)
 join device d using (device_key)
 where v.device_id = %(device)s;
 

@@ -8,17 +8,17 @@ from pg_control_system();
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 as position;
 
 -- name: live_changes
--- Changes after a position that no open transaction can precede, oldest first.
-select xid::text::bigint as xid, device_keys
+-- Changes after one position and up to another, oldest first.
+select xid::text::bigint as xid, changed_time, device_keys
 from live_change
 where xid > %(after)s::xid8
-  and xid < pg_snapshot_xmin(pg_current_snapshot())
+  and xid <= %(until)s::xid8
 order by xid
 limit %(limit)s;
 
 -- name: live_pending
--- Whether changes wait for an older open transaction.
-select exists (select from live_change where xid >= pg_snapshot_xmin(pg_current_snapshot())) as pending;
+-- Whether changes after a position wait for an older open transaction.
+select exists (select from live_change where xid > %(until)s::xid8) as pending;
 
 -- name: live_kept
 -- Whether a change at or before a position is still kept, so that none after it was deleted.

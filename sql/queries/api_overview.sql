@@ -1,19 +1,26 @@
 -- name: town_headlines
--- Current observations of some properties in a town, reduced in every way a headline may ask for. Current: of good
--- quality, at most three intervals old, from a device that is online. The energetic mean exists for levels in decibel alone:
--- elsewhere the power of ten could overflow.
-select e.domain, e.property, min(e.unit) as unit,
+-- Some figures of a town, each a reduction of the current observations of its datastreams. Current: of good quality, at
+-- most three intervals old, from a device that is online. Lamps are lit in the states 1 (on) and 2 (low).
+select h.position,
        count(*)::integer as datastreams_all,
        count(*) filter (where e.current)::integer as datastreams_current,
-       sum(e.value) filter (where e.current) as sum,
-       avg(e.value) filter (where e.current) as mean,
-       max(e.value) filter (where e.current) as max,
-       count(*) filter (where e.current and e.value > 0)::float8 as above_zero,
-       10 * log(avg(case when e.unit like 'dB%%' then power(10::float8, e.value / 10) end) filter (where e.current)) as energetic_mean,
+       case h.reduction
+         when 'sum' then sum(e.value) filter (where e.current)
+         when 'mean' then avg(e.value) filter (where e.current)
+         when 'max' then max(e.value) filter (where e.current)
+         when 'hourly_rate' then sum(e.value * 3600 / e.period_s) filter (where e.current)
+         when 'lit' then sum(case when e.value in (1, 2) then 1 else 0 end) filter (where e.current)::float8
+         -- The power is taken of levels alone: of other values it could overflow.
+         when 'energetic_mean' then
+           10 * log(avg(case when h.reduction = 'energetic_mean' then power(10::float8, e.value / 10) end) filter (where e.current))
+       end as value,
        min(e.phenomenon_time) filter (where e.current) as oldest_phenomenon_time,
        max(e.phenomenon_time) filter (where e.current) as newest_phenomenon_time
-from (
-  select v.domain, s.property, s.unit, l.value_by_slot[s.slot] as value, l.time_by_slot[s.slot] as phenomenon_time,
+from unnest(%(domains)s::text[], %(properties)s::text[], %(names)s::text[], %(profiles)s::text[], %(reductions)s::text[])
+     with ordinality as h(domain, property, name, profile, reduction, position)
+join (
+  select v.domain, v.profile, s.property, s.name, s.period_s, l.value_by_slot[s.slot] as value,
+         l.time_by_slot[s.slot] as phenomenon_time,
          coalesce(v.state = 'online'
                   and l.value_by_slot[s.slot] <> 'NaN'
                   and l.quality_by_slot[s.slot] = 0
@@ -23,10 +30,10 @@ from (
   left join latest l using (device_key)
   where v.town_id = %(town)s
     and v.state <> 'retired'
-    and (v.domain, s.property) in (select * from unnest(%(domains)s::text[], %(properties)s::text[]))
-    and (%(names)s::text[] is null or s.name = any(%(names)s))
-) e
-group by e.domain, e.property;
+    and s.property = any(%(properties)s)
+) e on e.domain = h.domain and e.property = h.property
+   and (h.name is null or e.name = h.name) and (h.profile is null or e.profile = h.profile)
+group by h.position, h.reduction;
 
 -- name: town_problems
 -- Devices of a town that need a look, worst state first, within it the longest.

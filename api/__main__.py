@@ -1,0 +1,102 @@
+"""`python -m api`: serves the HTTP API and the page until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+from pydantic import ValidationError
+
+from api.main import create_app
+from api.settings import ApiSettings, describe_settings, read_settings, wrong_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXIT_DONE, EXIT_FAILED, EXIT_WRONG_SETTINGS = 0, 1, 2
+SHUTDOWN_S = 5
+_log = logging.getLogger("api")
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn would raise them again at the end, and an ordered end is not a failure."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def main() -> int:
+    """Read arguments and settings, serve, and answer the exit status: 0 done, 1 failed, 2 wrong settings or usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m api",
+        description="Serves the HTTP API at /v1, its description at /docs and the page at /.",
+        epilog="settings, from the environment:\n" + describe_settings(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    try:
+        settings = read_settings()
+    except ValidationError as error:
+        print(wrong_settings(error), file=sys.stderr)
+        return EXIT_WRONG_SETTINGS
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        listener = _listen(settings)
+    except OSError as error:
+        print(
+            f"cannot listen on THUBON_HTTP_HOST {settings.http_host}, THUBON_HTTP_PORT {settings.http_port}: "
+            f"{error.strerror or error}",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
+    with listener:
+        return asyncio.run(_serve(settings, listener))
+
+
+def _listen(settings: ApiSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    return socket.create_server((settings.http_host.strip("[]"), settings.http_port), family=family, backlog=512)
+
+
+async def _serve(settings: ApiSettings, listener: socket.socket) -> int:
+    app = create_app(settings)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            access_log=False,  # the metrics count requests; a line for each would say nothing more
+            log_config=None,
+            lifespan="on",
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.http_trusted_proxies,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+    )
+
+    def end() -> None:
+        app.state.services.live.close()  # else the endless streams would hold up the end
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    _log.info("listening on http://%s:%s%s", settings.http_host, settings.http_port, _door(settings))
+    await server.serve(sockets=[listener])
+    return EXIT_DONE if server.started else EXIT_FAILED
+
+
+def _door(settings: ApiSettings) -> str:
+    return ", open to everybody on this machine" if settings.open_viewer else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""What a request may say: one model for the query of each resource, and who asks.
+
+Every model forbids what it does not name, so a misspelt parameter is refused and never ignored.
+"""
+
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import Depends, Path, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from api.errors import Problem, bad_parameter
+from api.schemas import State
+from api.security import COOKIE_NAME, Viewer
+from api.services import Services
+from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN, Domain
+
+PAGE_LIMIT = 1000
+TIME_MIN = datetime(1970, 1, 1, tzinfo=UTC)
+TIME_MAX = datetime(2200, 1, 1, tzinfo=UTC)
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+
+
+def _time(text: Any) -> Any:
+    if isinstance(text, str) and not _RFC_3339.fullmatch(text):
+        raise ValueError(
+            "must be an RFC 3339 time with offset, such as 2026-11-23T00:00:00Z or 2026-11-23T07:00:00%2B07:00 "
+            "(a plus sign in a URL is written %2B)"
+        )
+    return text
+
+
+def _within_range(time: datetime) -> datetime:
+    time = time.astimezone(UTC)
+    if not TIME_MIN <= time <= TIME_MAX:
+        raise ValueError(f"must lie between {TIME_MIN:%Y-%m-%d} and {TIME_MAX:%Y-%m-%d}")
+    return time
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError("must be four numbers west,south,east,north in degrees") from None
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):  # noqa: PLR2004 degrees
+        raise ValueError("must be west,south,east,north with -180 <= west <= east <= 180, -90 <= south <= north <= 90")
+    return west, south, east, north
+
+
+def _checked_box(text: str) -> str:
+    _box(text)
+    return text
+
+
+Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER_PATTERN}$")]
+Time = Annotated[datetime, BeforeValidator(_time, json_schema_input_type=datetime), AfterValidator(_within_range)]
+Bbox = Annotated[str, AfterValidator(_checked_box)]
+Limit = Annotated[int, Field(ge=1, le=PAGE_LIMIT, description="items on a page")]
+Cursor = Annotated[str | None, Field(max_length=200, description="`next` of the page before")]
+
+TownPath = Annotated[str, Path(pattern=f"^{IDENTIFIER_PATTERN}$", description="id of a town", examples=["hoi-an"])]
+DevicePath = Annotated[
+    str, Path(pattern=f"^{IDENTIFIER_PATTERN}$", description="id of a device", examples=["hoi-an-air-01"])
+]
+DatastreamPath = Annotated[
+    str,
+    Path(
+        pattern=f"^{IDENTIFIER_PATTERN}:{DATASTREAM_NAME_PATTERN}$",
+        description="`<device>:<name>`",
+        examples=["hoi-an-air-01:pm25"],
+    ),
+]
+
+
+class NoParameters(BaseModel):
+    """This resource takes no query parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DevicesQuery(BaseModel):
+    """Which devices."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    town: Identifier | None = Field(default=None, description="only this town", examples=["hoi-an"])
+    domain: Domain | None = Field(default=None, description="only this domain")
+    state: State | None = Field(default=None, description="only devices that stand so now")
+    bbox: Bbox | None = Field(
+        default=None, description="only sites inside west,south,east,north; degrees", examples=["108.3,15.8,108.4,15.9"]
+    )
+    include: Literal["latest"] | None = Field(default=None, description="`latest`: with current values")
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    def box(self) -> tuple[float, float, float, float] | tuple[None, None, None, None]:
+        """West, south, east, north in degrees; nothing where no place was asked for."""
+        return _box(self.bbox) if self.bbox is not None else (None, None, None, None)
+
+
+class _SpanQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    first: Time | None = Field(default=None, alias="from", description="inclusive")
+    last: Time | None = Field(default=None, alias="to", description="exclusive")
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    def span(self) -> tuple[datetime, datetime]:
+        """The span asked for; open ends are as wide as times go.
+
+        Raises:
+            Problem: 400, it ends before it begins.
+        """
+        first, last = self.first or TIME_MIN, self.last or TIME_MAX
+        if first >= last:
+            raise bad_parameter("to", "must be later than 'from'")
+        return first, last
+
+
+class RejectionsQuery(_SpanQuery):
+    """Which rejections, by received time; newest first."""
+
+
+class ObservationsQuery(_SpanQuery):
+    """Which part of the history, by phenomenon time."""
+
+    order: Literal["asc", "desc"] = Field(default="asc", description="oldest or newest first")
+
+
+class StatisticsQuery(_SpanQuery):
+    """Which windows: those that touch the span, each whole."""
+
+    first: Time | None = Field(default=None, alias="from", description="inclusive; a day before `to` where left out")
+    last: Time | None = Field(default=None, alias="to", description="exclusive; now where left out")
+    resolution: Literal["auto", "PT15M", "PT1H", "P1D", "P1M"] = Field(
+        default="auto", description="length of a window; `auto`: the finest that gives at most 300 windows"
+    )
+    limit: Limit = PAGE_LIMIT
+
+
+class LiveQuery(BaseModel):
+    """Which changes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    town: Identifier | None = Field(default=None, description="only this town")
+    domain: Domain | None = Field(default=None, description="only this domain")
+    device: Identifier | None = Field(default=None, description="only this device")
+
+
+def get_services(request: Request) -> Services:
+    """What the application was composed of."""
+    return cast("Services", request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+def single_parameters(request: Request) -> None:
+    """Refuse a query parameter that stands twice: taking either would ignore the other.
+
+    Raises:
+        Problem: 400.
+    """
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name in seen:
+            raise bad_parameter(name, "must stand once")
+        seen.add(name)
+
+
+def find_viewer(request: Request, services: ServicesDep) -> Viewer | None:
+    """Who asks, by bearer token or cookie; everybody where the viewer is open; else None."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and services.guard.knows(token.strip()):
+        return Viewer("viewer", None)
+    cookie = request.cookies.get(COOKIE_NAME)
+    viewer = services.guard.session_viewer(cookie) if cookie else None
+    return viewer or (Viewer("viewer", None) if services.settings.open_viewer else None)
+
+
+def need_viewer(viewer: Annotated[Viewer | None, Depends(find_viewer)]) -> Viewer:
+    """Who asks.
+
+    Raises:
+        Problem: 401, nobody we know.
+    """
+    if viewer is None:
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED,
+            "send 'Authorization: Bearer <token>', or log in by POST /v1/session",
+            headers={"WWW-Authenticate": 'Bearer realm="thubon"'},
+        )
+    return viewer
+
+
+ViewerDep = Annotated[Viewer, Depends(need_viewer)]
+MaybeViewerDep = Annotated[Viewer | None, Depends(find_viewer)]

@@ -1,0 +1,40 @@
+"""What an operator reads instead of an id."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from devices.observed_properties import load_observed_properties
+from devices.profiles import load_catalogue
+
+if TYPE_CHECKING:
+    from api.schemas import Name
+    from devices.models import Bilingual
+
+
+def load_names() -> None:
+    """Read catalogue and observed properties once, so that a fault in them ends the start and not a request."""
+    load_catalogue()
+    load_observed_properties()
+
+
+def _both(text: Bilingual) -> Name:
+    return {"vi": text.vi, "en": text.en}
+
+
+@lru_cache(maxsize=1024)
+def property_name(property_id: str) -> Name:
+    """The name of an observed property; its id where this release does not know it (the registry may be newer)."""
+    known = load_observed_properties().get(property_id)
+    return _both(known.name) if known else {"vi": property_id, "en": property_id}
+
+
+@lru_cache(maxsize=8192)
+def datastream_label(profile_id: str, name: str, property_id: str) -> Name:
+    """The label of a datastream: its profile's word for it, else the name of what it observes."""
+    profile = load_catalogue().get(profile_id)
+    declared = profile.datastream(name) if profile else None
+    if declared is not None and declared.property_id == property_id:
+        return _both(declared.label)
+    return property_name(property_id)

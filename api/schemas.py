@@ -1,0 +1,345 @@
+"""What the API answers, as typed dictionaries: mypy checks those who fill them, OpenAPI is written from them.
+
+Plain dictionaries rather than models, since a page of a thousand devices is encoded several times faster so.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from devices.models import Domain
+
+State = Literal["online", "stale", "offline", "never-seen", "retired"]
+ChosenResolution = Literal["PT15M", "PT1H", "P1D", "P1M"]
+MeanKind = Literal["arithmetic", "energetic", "circular"]
+
+TownId = Annotated[str, Field(examples=["hoi-an"])]
+DeviceId = Annotated[str, Field(examples=["hoi-an-air-01"])]
+DatastreamId = Annotated[str, Field(description="`<device>:<name>`, for ever", examples=["hoi-an-air-01:pm25"])]
+Unit = Annotated[str, Field(description="UCUM code", examples=["ug/m3"])]
+PhenomenonTime = Annotated[datetime, Field(description="when it was so, UTC", examples=["2026-11-23T02:15:00Z"])]
+ReceivedTime = Annotated[datetime, Field(description="when it reached us, UTC", examples=["2026-11-23T02:15:00.412Z"])]
+Quality = Annotated[int, Field(description="0 good; bits: 1 calibrating, 2 fault", ge=0, le=3, examples=[0])]
+Latitude = Annotated[float, Field(description="WGS 84, degrees", examples=[15.8801])]
+Longitude = Annotated[float, Field(description="WGS 84, degrees", examples=[108.335])]
+IntervalS = Annotated[int, Field(description="how often a value is due, s", ge=1, examples=[60])]
+NextCursor = Annotated[str | None, Field(description="`cursor` of the next page; null: this was the last")]
+
+
+class Name(TypedDict):
+    """A text an operator reads, in both languages."""
+
+    vi: Annotated[str, Field(examples=["Bụi PM2.5"])]
+    en: Annotated[str, Field(examples=["PM2.5"])]
+
+
+DeviceCounts = Annotated[
+    dict[State, int],
+    Field(
+        description="how many devices stand in each state",
+        examples=[{"online": 96, "stale": 2, "offline": 1, "never-seen": 0, "retired": 1}],
+    ),
+]
+
+
+class Town(TypedDict):
+    """One of the towns, with its devices by state."""
+
+    id: TownId
+    name: Name
+    latitude: Latitude
+    longitude: Longitude
+    bbox: Annotated[
+        tuple[float, float, float, float],
+        Field(description="west, south, east, north; degrees", examples=[[108.28, 15.83, 108.41, 15.94]]),
+    ]
+    devices: DeviceCounts
+
+
+class Towns(TypedDict):
+    """The towns, in the order of the page."""
+
+    items: list[Town]
+    next: NextCursor
+
+
+class Headline(TypedDict):
+    """One figure that stands for a domain in a town."""
+
+    property: Annotated[str, Field(examples=["pm25"])]
+    name: Name
+    value: Annotated[float | None, Field(description="null where nothing current was observed; never 0 instead")]
+    reason: Annotated[Literal["no current observation"] | None, Field(description="why `value` is null")]
+    unit: Unit
+    how: Annotated[str, Field(description="how the figure was made", examples=["mean of current observations"])]
+    datastreams: Annotated[int, Field(description="datastreams whose observation is current", examples=[11])]
+    of: Annotated[int, Field(description="all datastreams of this kind", examples=[12])]
+    oldest_phenomenon_time: datetime | None
+    newest_phenomenon_time: datetime | None
+
+
+class DomainOverview(TypedDict):
+    """A domain of a town at a glance."""
+
+    domain: Domain
+    devices: DeviceCounts
+    headlines: list[Headline]
+
+
+class SiteName(TypedDict):
+    """A place on the map, by name."""
+
+    id: Annotated[str, Field(examples=["hoi-an-cua-dai-bridge"])]
+    name: Annotated[str, Field(examples=["Cầu Cửa Đại"])]
+
+
+class DeviceProblem(TypedDict):
+    """A device that needs a look."""
+
+    device: DeviceId
+    name: str
+    domain: Domain
+    site: SiteName
+    state: State
+    since: Annotated[datetime | None, Field(description="since when it stands so")]
+
+
+class Overview(TypedDict):
+    """A town at a glance."""
+
+    town: Town
+    generated_time: Annotated[datetime, Field(description="when these figures were read; at most a second ago")]
+    domains: list[DomainOverview]
+    problems: Annotated[list[DeviceProblem], Field(description="worst first, within it the longest; at most 50")]
+    problem_count: Annotated[int, Field(description="all of them")]
+
+
+class Site(TypedDict):
+    """A place on the map."""
+
+    id: Annotated[str, Field(examples=["hoi-an-cua-dai-bridge"])]
+    name: Annotated[str, Field(examples=["Cầu Cửa Đại"])]
+    kind: Annotated[str, Field(examples=["bridge"])]
+    latitude: Latitude
+    longitude: Longitude
+
+
+class Value(TypedDict):
+    """What a datastream said last."""
+
+    datastream: DatastreamId
+    name: Annotated[str, Field(description="name within the device", examples=["pm25"])]
+    property: Annotated[str, Field(description="observed property", examples=["pm25"])]
+    label: Name
+    value: Annotated[float, Field(examples=[31.2])]
+    unit: Unit
+    phenomenon_time: PhenomenonTime
+    quality: Quality
+    age_s: Annotated[float, Field(description="time since the phenomenon time, s", examples=[12.4])]
+
+
+class DeviceCore(TypedDict):
+    """An installed unit and how it stands."""
+
+    id: DeviceId
+    name: Annotated[str, Field(examples=["Trạm không khí Cửa Đại"])]
+    town: TownId
+    domain: Domain
+    profile: Annotated[str, Field(description="device profile", examples=["air-station"])]
+    site: Site
+    state: Annotated[
+        State,
+        Field(
+            description="online; stale: nothing newer than 3 reporting intervals; offline: it said so, or nothing "
+            "for the longer of 10 intervals and an hour; never-seen; retired"
+        ),
+    ]
+    state_since: datetime | None
+    reporting_interval_s: IntervalS
+    phenomenon_time: Annotated[datetime | None, Field(description="newest phenomenon time of any datastream")]
+    received_time: Annotated[datetime | None, Field(description="when the newest message came")]
+
+
+class Device(DeviceCore, total=False):
+    """An installed unit, with its values where they were asked for."""
+
+    latest: Annotated[list[Value], Field(description="only with `include=latest`")]
+
+
+class Devices(TypedDict):
+    """One page of devices, by id."""
+
+    items: list[Device]
+    next: NextCursor
+
+
+class Datastream(TypedDict):
+    """One observed property of one device, in one unit."""
+
+    id: DatastreamId
+    name: Annotated[str, Field(examples=["pm25"])]
+    property: Annotated[str, Field(examples=["pm25"])]
+    label: Name
+    unit: Unit
+    interval_s: IntervalS
+    period_s: Annotated[int | None, Field(description="length a value covers, s; null: it holds at an instant")]
+    stamp: Annotated[Literal["end", "start"], Field(description="which end of the period the phenomenon time names")]
+    lower_bound: Annotated[float, Field(description="physically possible, inclusive, in `unit`", examples=[0.0])]
+    upper_bound: Annotated[float, Field(description="physically possible, inclusive, in `unit`", examples=[1000.0])]
+
+
+class DeviceDetail(DeviceCore):
+    """An installed unit, with its datastreams and the times of its life."""
+
+    commissioned_time: datetime
+    retired_time: datetime | None
+    datastreams: list[Datastream]
+
+
+class DeviceLatest(TypedDict):
+    """What a device said last, value beside value."""
+
+    device: DeviceId
+    state: State
+    items: list[Value]
+
+
+class Rejection(TypedDict):
+    """A message, or some of its readings, that was refused."""
+
+    received_time: ReceivedTime
+    reason: Annotated[str, Field(examples=["unknown-datastream"])]
+    detail: Annotated[str, Field(description="what was wrong and what is allowed, English")]
+    topic: Annotated[str, Field(examples=["thubon/v1/hoi-an/hoi-an-air-01/telemetry"])]
+    readings: Annotated[int, Field(description="how many readings were refused", ge=1, examples=[1])]
+    subjects: Annotated[Any, Field(description="the refused readings, as far as they could be told apart")]
+    payload_text: Annotated[str | None, Field(description="the message as text; null where it is none")]
+    payload_base64: Annotated[str, Field(description="the message's bytes", examples=["eyJwbTI1IjogMzEuMn0="])]
+
+
+class Rejections(TypedDict):
+    """One page of rejections, newest first."""
+
+    items: list[Rejection]
+    next: NextCursor
+
+
+class Observation(TypedDict):
+    """One accepted value."""
+
+    phenomenon_time: PhenomenonTime
+    period_start: Annotated[datetime | None, Field(description="inclusive; null where the value holds at an instant")]
+    period_end: Annotated[datetime | None, Field(description="exclusive; null where the value holds at an instant")]
+    received_time: ReceivedTime
+    value: Annotated[float, Field(examples=[31.2])]
+    quality: Quality
+    late: Annotated[bool, Field(description="received more than 3 intervals after it was known to the device")]
+
+
+class Observations(TypedDict):
+    """One page of raw history."""
+
+    datastream: Datastream
+    items: list[Observation]
+    next: NextCursor
+
+
+class WindowStatistics(TypedDict):
+    """A datastream in one window; figures are null where nothing of good quality was observed."""
+
+    start: Annotated[datetime, Field(description="inclusive", examples=["2026-11-22T17:00:00Z"])]
+    end: Annotated[datetime, Field(description="exclusive", examples=["2026-11-23T17:00:00Z"])]
+    count: Annotated[int, Field(description="observations of good quality", ge=0, examples=[1438])]
+    expected: Annotated[int, Field(description="due in the part of the window that has passed", ge=0, examples=[1440])]
+    coverage: Annotated[
+        float | None,
+        Field(description="count / expected, at most 1; null where none was due yet", ge=0, le=1, examples=[0.9986]),
+    ]
+    mean: float | None
+    min: float | None
+    max: float | None
+    sum: float | None
+    first_phenomenon_time: datetime | None
+    last_phenomenon_time: datetime | None
+    flagged: Annotated[int, Field(description="observations left out for their quality", ge=0, examples=[2])]
+
+
+class Statistics(TypedDict):
+    """One page of windows, oldest first; windows without observations are listed too."""
+
+    datastream: Datastream
+    resolution: Annotated[ChosenResolution, Field(description="the one used")]
+    mean: Annotated[
+        MeanKind,
+        Field(
+            description="how `mean` is made; energetic for sound levels, circular (null where opposite) for directions"
+        ),
+    ]
+    items: list[WindowStatistics]
+    next: NextCursor
+
+
+class SessionState(TypedDict):
+    """Who asks."""
+
+    role: Annotated[Literal["viewer"] | None, Field(description="null: not logged in")]
+    open: Annotated[bool, Field(description="served without login to everybody on this machine")]
+
+
+class ChangedDevice(TypedDict):
+    """A device in a `change` event."""
+
+    id: DeviceId
+    town: TownId
+    domain: Domain
+    state: State
+    phenomenon_time: datetime | None
+    received_time: datetime | None
+    latest: list[Value]
+
+
+class Change(TypedDict):
+    """Data of a `change` event of /v1/live."""
+
+    devices: list[ChangedDevice]
+
+
+class Check(TypedDict, total=False):
+    """One check of readiness."""
+
+    status: Annotated[Literal["ok", "degraded", "unknown", "informative"], Field()]
+    detail: str
+    free_bytes: int | None
+    reserve_bytes: int
+    newest_change_time: datetime | None
+    newest_change_age_s: float | None
+    newest_ledger_hour: datetime | None
+    batches_waiting: int
+
+
+class Readiness(TypedDict):
+    """Whether this process can answer, check by check."""
+
+    status: Literal["ok", "degraded"]
+    checks: dict[str, Check]
+
+
+ParameterError = TypedDict("ParameterError", {"in": str, "name": str, "detail": str})
+"""One thing wrong with a request: where (query, path, body), which, and what is allowed."""
+
+
+class ProblemRequired(TypedDict):
+    """RFC 9457 problem detail."""
+
+    type: Annotated[str, Field(examples=["about:blank"])]
+    title: Annotated[str, Field(examples=["Bad Request"])]
+    status: Annotated[int, Field(examples=[400])]
+    detail: Annotated[str, Field(examples=["limit: Input should be less than or equal to 1000"])]
+
+
+class ProblemDetail(ProblemRequired, total=False):
+    """RFC 9457 problem detail; `errors` lists the parameters at fault."""
+
+    errors: list[ParameterError]

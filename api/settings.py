@@ -1,0 +1,93 @@
+"""Settings of the API, read once at the start and passed down."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PostgresDsn, SecretStr, UrlConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+TOKEN_LENGTH_MIN = 24
+"""Shortest bearer token taken, in characters: 24 of base64 are 144 bits."""
+
+
+class ApiSettings(BaseSettings):
+    """What `python -m api` may be told; every name stands in the environment with the prefix `THUBON_`.
+
+    A secret may also stand in a file of that name (small letters) in `THUBON_SECRETS_DIR` or `/run/secrets`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="THUBON_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    read_database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False)] = Field(
+        description="PostgreSQL URL of a login that is a member of thubon_read"
+    )
+    http_host: str = Field(default="127.0.0.1", description="address to listen on")
+    http_port: int = Field(default=8000, ge=1, le=65535, description="port to listen on")
+    api_token: SecretStr | None = Field(
+        default=None, description=f"bearer token of /v1 and of the page's login, at least {TOKEN_LENGTH_MIN} characters"
+    )
+    open_viewer: bool = Field(default=False, description="page and /v1 without login; loopback addresses only")
+    disk_reserve_bytes: int = Field(
+        default=2 * 1024**3, ge=0, description="free space of the database below which /readyz degrades"
+    )
+    http_connections: int = Field(default=8, ge=1, le=100, description="database connections held at most")
+    http_query_timeout_ms: int = Field(default=10_000, ge=100, le=60_000, description="longest one query may take")
+    http_live_clients: int = Field(default=500, ge=1, le=10_000, description="clients of /v1/live at a time")
+    http_session_hours: int = Field(default=12, ge=1, le=24 * 30, description="life of a page's login")
+    http_trusted_proxies: str = Field(
+        default="127.0.0.1", description="addresses whose X-Forwarded-For and -Proto are believed, by comma"
+    )
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        if self.api_token is not None and len(self.api_token.get_secret_value()) < TOKEN_LENGTH_MIN:
+            raise ValueError(f"THUBON_API_TOKEN: must have at least {TOKEN_LENGTH_MIN} characters")
+        if self.open_viewer and not is_loopback(self.http_host):
+            raise ValueError("THUBON_OPEN_VIEWER: serves without login, so THUBON_HTTP_HOST must be a loopback address")
+        if not self.open_viewer and self.api_token is None:
+            raise ValueError("THUBON_API_TOKEN: must be set, unless THUBON_OPEN_VIEWER=yes on a loopback address")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def read_settings() -> ApiSettings:
+    """Read the settings from the environment and the secret files.
+
+    Raises:
+        pydantic.ValidationError: a setting is missing or out of its bounds; `wrong_settings` puts it in words.
+    """
+    secrets_dir = Path(os.environ.get("THUBON_SECRETS_DIR", "/run/secrets"))
+    sources: dict[str, Any] = {"_secrets_dir": secrets_dir} if secrets_dir.is_dir() else {}
+    return ApiSettings(**sources)
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """One line for each wrong setting: its name and what is allowed, never its value."""
+    lines = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        message = fault["msg"].removeprefix("Value error, ")
+        path = ".".join(str(part) for part in fault["loc"])
+        lines.append(f"THUBON_{path.upper()}: {message}" if path else message)
+    return "\n".join(lines)
+
+
+def describe_settings() -> str:
+    """Every setting with its meaning and default, a line each."""
+    return "\n".join(
+        f"  THUBON_{name.upper()}  {field.description}"
+        + ("" if field.is_required() or field.default is None else f" (default {field.default})")
+        for name, field in ApiSettings.model_fields.items()
+    )

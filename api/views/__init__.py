@@ -1,0 +1,1 @@
+"""One module a resource: parameters in, rows read, the contract's shape out."""

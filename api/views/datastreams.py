@@ -1,0 +1,93 @@
+"""The raw history of a datastream."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from psycopg.rows import DictRow
+
+from api.dependencies import DatastreamPath, ObservationsQuery, ServicesDep
+from api.errors import not_found
+from api.openapi import refusals
+from api.registry import datastream_shape
+from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
+from api.schemas import Observation, Observations
+from api.services import Services
+from sql import load_queries
+
+router = APIRouter(tags=["datastreams"])
+_QUERIES = load_queries("api_observations")
+_MICROSECOND = timedelta(microseconds=1)
+LATE_INTERVALS = 3
+
+
+@router.get(
+    "/datastreams/{datastream}/observations",
+    response_model=Observations,
+    responses=refusals(400, 401, 404, 503),
+    summary="Raw history of a datastream",
+)
+async def list_observations(
+    datastream: DatastreamPath, query: Annotated[ObservationsQuery, Query()], services: ServicesDep
+) -> JsonResponse:
+    """Every accepted observation in a span of phenomenon time, flagged ones too; all of them where no span is given."""
+    first, last = query.span()
+    found = await find_datastream(services, datastream)
+    ascending = query.order == "asc"
+    if query.cursor:
+        # A page goes on beyond the last time handed out; no two rows of a device share a time.
+        (micros,) = from_cursor(query.cursor, tuple[int])
+        reached = from_micros(micros)
+        first, last = (max(first, reached + _MICROSECOND), last) if ascending else (first, min(last, reached))
+    rows = await services.database.rows(
+        _QUERIES["observations_ascending" if ascending else "observations_descending"],
+        {
+            "device_key": found["device_key"],
+            "slot": found["slot"],
+            "first": first,
+            "last": last,
+            "limit": query.limit + 1,
+        },
+    )
+    page = rows[: query.limit]
+    answer: Observations = {
+        "datastream": datastream_shape(found, found["profile"]),
+        "items": [_observation(row, found) for row in page],
+        "next": to_cursor(to_micros(page[-1]["phenomenon_time"])) if len(rows) > query.limit else None,
+    }
+    return JsonResponse(answer)
+
+
+async def find_datastream(services: Services, datastream: str) -> DictRow:
+    """The row of a datastream.
+
+    Raises:
+        Problem: 404, there is no such datastream.
+    """
+    row = await services.database.row(_QUERIES["datastream"], {"datastream": datastream})
+    if row is None:
+        raise not_found("datastream", datastream)
+    return row
+
+
+def _observation(row: DictRow, datastream: DictRow) -> Observation:
+    time: datetime = row["phenomenon_time"]
+    start, end = _period(time, datastream)
+    known = end or time
+    late_s = (row["received_time"] - known).total_seconds()
+    return {
+        "phenomenon_time": time,
+        "period_start": start,
+        "period_end": end,
+        "received_time": row["received_time"],
+        "value": row["value"],
+        "quality": row["quality"],
+        "late": late_s > LATE_INTERVALS * datastream["interval_s"],
+    }
+
+
+def _period(time: datetime, datastream: DictRow) -> tuple[datetime | None, datetime | None]:
+    if datastream["period_s"] is None:
+        return None, None
+    period = timedelta(seconds=datastream["period_s"])
+    return (time - period, time) if datastream["stamp"] == "end" else (time, time + period)

@@ -1,0 +1,128 @@
+"""Server-sent events: what changed, as soon as it is committed."""
+
+import time
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response, StreamingResponse
+
+from api.dependencies import LiveQuery, ServicesDep, ViewerDep
+from api.errors import Problem
+from api.live import ChangedBatch, Ended, LiveHub, RenderedDevice, Reset, Subscription, TooManyClientsError
+from api.metrics import Metrics
+from api.openapi import LIVE_RESPONSES, refusals
+from api.security import Viewer
+from api.views.devices import check_town, find_device
+
+router = APIRouter(tags=["live"])
+KEEP_ALIVE_S = 15.0
+RETRY_MS = 2000
+"""How long a browser waits before it connects again, milliseconds."""
+
+
+@router.get(
+    "/live",
+    response_class=StreamingResponse,
+    responses={**LIVE_RESPONSES, **refusals(400, 401, 404, 503)},
+    summary="What changes, as server-sent events",
+)
+async def follow_changes(
+    query: Annotated[LiveQuery, Query()],
+    services: ServicesDep,
+    viewer: ViewerDep,
+    last_event_id: Annotated[str | None, Header(description="where to go on; a browser sends it by itself")] = None,
+) -> Response:
+    """First `hello`, then a `change` for what concerns the filter, and `reset` when the client must load again.
+
+    The `id` of an event is where a client goes on with `Last-Event-ID`: nothing between is missed, or `reset` says so.
+    """
+    await check_town(services, query.town)
+    if query.device is not None:
+        await find_device(services, query.device)
+    stream = _events(services.live, services.metrics, query, viewer, last_event_id)
+    try:
+        # The first event tells whether there is a place and a database; later ones cannot change the status any more.
+        first = await anext(stream)
+    except TooManyClientsError as refusal:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(refusal), headers={"Retry-After": "30"}) from None
+    except ConnectionError:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "the database cannot be reached right now", headers={"Retry-After": "2"}
+        ) from None
+    return StreamingResponse(
+        _after(first, stream),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _after(first: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for event in stream:
+        yield event
+
+
+async def _events(
+    hub: LiveHub, metrics: Metrics, query: LiveQuery, viewer: Viewer, last_event_id: str | None
+) -> AsyncIterator[bytes]:
+    with hub.subscribe() as subscription:
+        resumed = await hub.since(last_event_id, subscription.event_id) if last_event_id else None
+        # Until the missed changes are out, a client that breaks off must go on where it was.
+        hello_id = last_event_id if last_event_id and resumed is not None else subscription.event_id
+        metrics.count_live_event("hello")
+        yield f"retry: {RETRY_MS}\n".encode() + _event("hello", msgspec.json.encode({"id": hello_id}), hello_id)
+        if last_event_id and resumed is None:
+            metrics.count_live_event("reset")
+            yield _event("reset", b"{}", subscription.event_id)
+        if resumed:
+            metrics.count_live_event("change")
+            yield _change(resumed, query, subscription.event_id) or _place(subscription.event_id)
+        async for event in _following(hub, metrics, query, viewer, subscription):
+            yield event
+
+
+async def _following(
+    hub: LiveHub, metrics: Metrics, query: LiveQuery, viewer: Viewer, subscription: Subscription
+) -> AsyncIterator[bytes]:
+    while viewer.expires_s is None or viewer.expires_s > time.time():
+        match await subscription.next(KEEP_ALIVE_S):
+            case ChangedBatch() as batch:
+                event = _change(batch.devices, query, batch.event_id)
+                if event is not None:
+                    metrics.count_live_event("change")
+                    yield event
+            case Reset() as reset:
+                metrics.count_live_event("reset")
+                yield _event("reset", b"{}", reset.event_id)
+            case Ended():
+                return
+            case None:
+                yield b": keep-alive\n" + (_place(hub.event_id) if hub.event_id and subscription.drained else b"\n")
+
+
+def _change(
+    devices: list[RenderedDevice] | tuple[RenderedDevice, ...], query: LiveQuery, event_id: str | None
+) -> bytes | None:
+    wanted = [
+        device.content
+        for device in devices
+        if (query.town is None or device.town_id == query.town)
+        and (query.domain is None or device.domain == query.domain)
+        and (query.device is None or device.device_id == query.device)
+    ]
+    if not wanted:
+        return None
+    return _event("change", b'{"devices":[' + b",".join(wanted) + b"]}", event_id)
+
+
+def _event(name: str, data: bytes, event_id: str | None) -> bytes:
+    place = f"id: {event_id}\n".encode() if event_id is not None else b""
+    return b"event: " + name.encode() + b"\n" + place + b"data: " + data + b"\n\n"
+
+
+def _place(event_id: str) -> bytes:
+    """An event without data: a browser remembers the id and shows nothing."""
+    return f"id: {event_id}\n\n".encode()

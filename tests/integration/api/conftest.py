@@ -1,0 +1,104 @@
+"""A running API on a database of its own, a client that is logged in, and a hand that writes rows."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from api.main import create_app
+from api.settings import ApiSettings
+from tests.containers import free_port
+from tests.integration.api.seed import Seed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from fastapi import FastAPI
+
+    from tests.fix_database import Database
+
+TOKEN = "a-token-for-the-tests-of-the-api"
+
+
+class QuietServer(uvicorn.Server):
+    """Leaves the signals to pytest."""
+
+    def install_signal_handlers(self) -> None: ...
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+def make_settings(read_url: str, **changes: Any) -> ApiSettings:
+    return ApiSettings(**{"read_database_url": read_url, "api_token": TOKEN, "http_port": free_port(), **changes})
+
+
+@asynccontextmanager
+async def serve(settings: ApiSettings) -> AsyncIterator[FastAPI]:
+    """Serve on a real port of loopback for the length of a block."""
+    app = create_app(settings)
+    server = QuietServer(
+        uvicorn.Config(app, host="127.0.0.1", port=settings.http_port, log_config=None, access_log=False, lifespan="on",
+                       timeout_graceful_shutdown=5)
+    )  # fmt: skip
+    task = asyncio.create_task(server.serve(), name="server")
+    while not server.started:
+        assert not task.done(), "the server did not start"
+        await asyncio.sleep(0.01)
+    try:
+        yield app
+    finally:
+        app.state.services.live.close()
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def client_of(settings: ApiSettings, token: str | None = TOKEN) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = f"http://127.0.0.1:{settings.http_port}"
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def seed(database: Database) -> Iterator[Seed]:
+    """Writes into this test's database."""
+    seed = Seed.open(database.url)
+    yield seed
+    seed.connection.close()
+
+
+@pytest.fixture
+def settings(database: Database) -> ApiSettings:
+    """Settings of this test's API."""
+    return make_settings(database.read_url)
+
+
+@pytest_asyncio.fixture
+async def app(settings: ApiSettings) -> AsyncIterator[FastAPI]:
+    """The API, serving."""
+    async with serve(settings) as app:
+        yield app
+
+
+@pytest_asyncio.fixture
+async def client(app: FastAPI, settings: ApiSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the token."""
+    async with client_of(settings) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def stranger(app: FastAPI, settings: ApiSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a token."""
+    async with client_of(settings, token=None) as client:
+        yield client
