@@ -218,11 +218,13 @@ begin
     return;
   end if;
   for day in
-    select generate_series((first_time at time zone 'UTC')::date, (last_time at time zone 'UTC')::date, interval '1 day')::date
+    select generate_series((first_time at time zone 'UTC')::date, (last_time at time zone 'UTC')::date,
+                           interval '1 day')::date
   loop
     partition := 'observation_set_' || to_char(day, 'YYYYMMDD');
     continue when to_regclass(partition) is not null;
-    perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
+    -- The lock that attaching takes anyway, now: an advisory one would leave us with a stale look at the catalogue.
+    lock table observation_set in share update exclusive mode;
     continue when to_regclass(partition) is not null;
     execute format('create table %I (like observation_set including defaults including constraints including comments,'
                    ' check (phenomenon_time >= %L and phenomenon_time < %L))',
@@ -238,17 +240,23 @@ $$;
 create function drop_observations_before(limit_time timestamptz) returns setof text
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
+  first_kept text := 'observation_set_' || to_char((limit_time at time zone 'UTC')::date, 'YYYYMMDD');
   partition text;
 begin
-  perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
   if storage_edition() <> 'postgresql' then
+    perform pg_advisory_xact_lock(hashtext('thubon observation_set chunks'));
     return query select c::text from drop_chunks('observation_set', limit_time) c;
     return;
   end if;
+  if not exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                 where i.inhparent = 'observation_set'::regclass and c.relname < first_kept) then
+    return;
+  end if;
+  -- The lock that dropping takes anyway, before we hold a weaker one and could meet a writer halfway.
+  lock table observation_set in access exclusive mode;
   for partition in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'observation_set'::regclass
-      and c.relname < 'observation_set_' || to_char((limit_time at time zone 'UTC')::date, 'YYYYMMDD')
+    where i.inhparent = 'observation_set'::regclass and c.relname < first_kept
   loop
     execute format('drop table %I', partition);
     return next partition;
@@ -407,9 +415,11 @@ cross join lateral (
          least(word.offline_word_time,
                greatest(l.received_time, word.online_word_time)
                  + make_interval(secs => greatest(10 * d.reporting_interval_s, 3600))) as offline_from,
-         greatest(l.phenomenon_time + make_interval(secs => 3 * d.reporting_interval_s), word.online_word_time) as stale_from
+         greatest(l.phenomenon_time + make_interval(secs => 3 * d.reporting_interval_s),
+                  word.online_word_time) as stale_from
 ) m;
-comment on view device_live is 'One row a device with its present state: online, stale, offline, never-seen or retired.';
+comment on view device_live is
+  'One row a device with its present state: online, stale, offline, never-seen or retired.';
 
 
 -- --- Rejections, ledger, live push -----------------------------------------------------------------------------------
@@ -467,7 +477,7 @@ create table batch_log (
   conflict bigint[] not null,
   rejected bigint[] not null,
   missing bigint[] not null,
-  device_keys integer[] not null,              -- with times: keys of observation_set rows newer than this batch's others
+  device_keys integer[] not null,              -- with times: observation_set rows newer than the batch's others
   times timestamptz[] not null,
   status_device_keys integer[] not null,       -- devices whose status word changed
   complete boolean[] not null default '{}'     -- beside device_keys: a value in every slot, so older rows cannot matter
@@ -517,9 +527,10 @@ reset role;
 create function database_disk_free_bytes() returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
 declare
-  folder text := replace(current_setting('data_directory'), $q$'$q$, $q$'\''$q$);
+  folder text;
   free_bytes bigint;
 begin
+  folder := replace(current_setting('data_directory'), $q$'$q$, $q$'\''$q$);
   drop table if exists pg_temp.thubon_disk_free;
   create temporary table thubon_disk_free (line text);
   execute format('copy pg_temp.thubon_disk_free from program %L', format($q$df -Pk '%s' | tail -n 1$q$, folder));

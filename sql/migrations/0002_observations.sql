@@ -63,11 +63,13 @@ begin
     return;
   end if;
   for day in
-    select generate_series((first_time at time zone 'UTC')::date, (last_time at time zone 'UTC')::date, interval '1 day')::date
+    select generate_series((first_time at time zone 'UTC')::date, (last_time at time zone 'UTC')::date,
+                           interval '1 day')::date
   loop
     partition := 'observation_set_' || to_char(day, 'YYYYMMDD');
     continue when to_regclass(partition) is not null;
-    perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
+    -- The lock that attaching takes anyway, now: an advisory one would leave us with a stale look at the catalogue.
+    lock table observation_set in share update exclusive mode;
     continue when to_regclass(partition) is not null;
     execute format('create table %I (like observation_set including defaults including constraints including comments,'
                    ' check (phenomenon_time >= %L and phenomenon_time < %L))',
@@ -83,17 +85,23 @@ $$;
 create function drop_observations_before(limit_time timestamptz) returns setof text
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
+  first_kept text := 'observation_set_' || to_char((limit_time at time zone 'UTC')::date, 'YYYYMMDD');
   partition text;
 begin
-  perform pg_advisory_xact_lock(hashtext('thubon observation_set'));
   if storage_edition() <> 'postgresql' then
+    perform pg_advisory_xact_lock(hashtext('thubon observation_set chunks'));
     return query select c::text from drop_chunks('observation_set', limit_time) c;
     return;
   end if;
+  if not exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                 where i.inhparent = 'observation_set'::regclass and c.relname < first_kept) then
+    return;
+  end if;
+  -- The lock that dropping takes anyway, before we hold a weaker one and could meet a writer halfway.
+  lock table observation_set in access exclusive mode;
   for partition in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'observation_set'::regclass
-      and c.relname < 'observation_set_' || to_char((limit_time at time zone 'UTC')::date, 'YYYYMMDD')
+    where i.inhparent = 'observation_set'::regclass and c.relname < first_kept
   loop
     execute format('drop table %I', partition);
     return next partition;

@@ -53,7 +53,7 @@ create table batch_log (
   conflict bigint[] not null,
   rejected bigint[] not null,
   missing bigint[] not null,
-  device_keys integer[] not null,              -- with times: keys of observation_set rows newer than this batch's others
+  device_keys integer[] not null,              -- with times: observation_set rows newer than the batch's others
   times timestamptz[] not null,
   status_device_keys integer[] not null        -- devices whose status word changed
 );
@@ -91,9 +91,10 @@ reset role;
 create function database_disk_free_bytes() returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
 declare
-  folder text := replace(current_setting('data_directory'), $q$'$q$, $q$'\''$q$);
+  folder text;
   free_bytes bigint;
 begin
+  folder := replace(current_setting('data_directory'), $q$'$q$, $q$'\''$q$);
   drop table if exists pg_temp.thubon_disk_free;
   create temporary table thubon_disk_free (line text);
   execute format('copy pg_temp.thubon_disk_free from program %L', format($q$df -Pk '%s' | tail -n 1$q$, folder));

@@ -52,8 +52,10 @@ cross join lateral (
          least(word.offline_word_time,
                greatest(l.received_time, word.online_word_time)
                  + make_interval(secs => greatest(10 * d.reporting_interval_s, 3600))) as offline_from,
-         greatest(l.phenomenon_time + make_interval(secs => 3 * d.reporting_interval_s), word.online_word_time) as stale_from
+         greatest(l.phenomenon_time + make_interval(secs => 3 * d.reporting_interval_s),
+                  word.online_word_time) as stale_from
 ) m;
-comment on view device_live is 'One row a device with its present state: online, stale, offline, never-seen or retired.';
+comment on view device_live is
+  'One row a device with its present state: online, stale, offline, never-seen or retired.';
 
 grant select on device_live to thubon_ingest, thubon_read;

@@ -1,0 +1,130 @@
+"""What each role may do: readers read, ingest adds, only the owner changes what stands."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from tests.fix_database import Database
+
+_TABLES: list[LiteralString] = [
+    *("town", "site", "device", "datastream", "observation_set", "observation", "latest", "latest_observation"),
+    *("device_status", "device_live", "rejection", "ledger_hour", "batch_log", "ledger", "live_change"),
+    *("schema_migration", "registry_version"),
+]
+
+
+def _refused(url: str, query: LiteralString) -> bool:
+    with psycopg.connect(url, autocommit=True) as connection:
+        try:
+            connection.execute(query)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState):
+            return True  # the second one: a view that nobody can write through
+    return False
+
+
+@pytest.mark.parametrize("table", _TABLES)
+def test_every_role_reads_and_the_reader_writes_nothing(database: Database, table: LiteralString) -> None:
+    for url in (database.read_url, database.ingest_url):
+        with psycopg.connect(url) as connection:
+            connection.execute("select * from " + table)
+    assert _refused(database.read_url, "delete from " + table)
+    assert _refused(database.read_url, "insert into " + table + " default values")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "drop table observation_set",
+        "truncate observation_set",
+        "delete from observation_set",
+        "delete from latest",
+        "alter table observation_set add x integer",
+        "insert into town values ('x', 'X', 'X', 0, 0, 0, 0, 0, 0, 9)",
+        "update device set profile = 'other'",
+        "delete from datastream",
+        "delete from schema_migration",
+        "drop view observation",
+        "create table mine (a integer)",
+        "set role thubon_owner",
+    ],
+)
+def test_ingest_cannot_drop_nor_change_the_registry(database: Database, query: LiteralString) -> None:
+    assert _refused(database.ingest_url, query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "drop table latest",
+        "drop view observation",
+        "truncate rejection",
+        "select drop_observations_before(now())",
+        "select ensure_observation_partitions(now(), now())",
+        "create table mine (a integer)",
+        "set role thubon_ingest",
+        "copy (select 1) to program 'cat'",
+    ],
+)
+def test_a_reader_reaches_no_function_that_changes_anything(database: Database, query: LiteralString) -> None:
+    assert _refused(database.read_url, query)
+
+
+def test_the_free_bytes_are_those_that_df_tells(plain_database: Database) -> None:
+    said = plain_database.server.container.execute("sh", "-c", "df -Pk /var/lib/postgresql | tail -n 1")
+    expected = int(said.split()[3]) * 1024
+    for url in (plain_database.read_url, plain_database.ingest_url):
+        with psycopg.connect(url) as connection:
+            for _ in range(2):
+                row = connection.execute("select database_disk_free_bytes()").fetchone()
+                assert row is not None
+                assert row[0] == pytest.approx(expected, rel=0.05)
+                assert row[0] <= shutil.disk_usage("/").total
+
+
+def test_the_free_bytes_are_null_where_the_server_does_not_let_us_ask(database: Database) -> None:
+    with psycopg.connect(database.read_url) as connection:
+        connection.execute("set transaction read only")
+        assert connection.execute("select database_disk_free_bytes()").fetchone() == (None,)
+    with psycopg.connect(database.url, autocommit=True) as admin:
+        admin.execute("grant create on schema public to thubon_read")
+        admin.execute("alter function database_disk_free_bytes() owner to thubon_read")
+    with psycopg.connect(database.read_url) as connection:
+        assert connection.execute("select database_disk_free_bytes()").fetchone() == (None,)
+
+
+def test_a_trap_in_a_temporary_table_does_not_catch_the_superuser(database: Database) -> None:
+    with psycopg.connect(database.read_url, autocommit=True) as reader:
+        reader.execute("create temporary table thubon_disk_free (line text)")
+        reader.execute(
+            "create function pg_temp.trap() returns trigger language plpgsql as"
+            " $$ begin raise exception 'caught %', current_user; end $$"
+        )
+        reader.execute(
+            "create trigger trap before insert on thubon_disk_free for each row execute function pg_temp.trap()"
+        )
+        row = reader.execute("select database_disk_free_bytes()").fetchone()
+        assert row is not None
+        assert row[0] > 0
+
+
+def test_views_do_not_leak_rows_to_a_reader_s_cheap_function(database: Database) -> None:
+    with psycopg.connect(database.url) as connection:
+        rows = connection.execute(
+            "select relname from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace"
+            " and not coalesce(reloptions @> '{security_barrier=true}' or reloptions @> '{security_barrier}', false)"
+        ).fetchall()
+    assert rows == []
+
+
+def test_no_definer_function_trusts_the_caller_s_search_path(database: Database) -> None:
+    with psycopg.connect(database.url) as connection:
+        rows = connection.execute(
+            "select proname from pg_proc where prosecdef and pronamespace = 'public'::regnamespace"
+            " and not coalesce(array_to_string(proconfig, ',') ~ 'search_path=.*, pg_temp', false)"
+        ).fetchall()
+    assert rows == []
