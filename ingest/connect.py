@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _Packet = TypeVar("_Packet")
 _LOG: Final = logging.getLogger(__name__)
+_GRANTED: Final = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
 _TICK_S: Final = 0.002
 _READ_BYTES: Final = 1_048_576
 _CONNECT_TIMEOUT_S: Final = 10.0
@@ -135,7 +136,7 @@ class Session:
                 packet.payload,
                 now_us,
                 packet.packet_id or 0,
-                packet.qos,
+                1 if packet.packet_id else 0,
                 packet.retain,
                 packet.duplicate,
                 self.generation,
@@ -208,7 +209,7 @@ class Session:
         refused = [
             f"{topic} ({code.name.lower().replace('_', ' ')})"
             for topic, code in zip(self._filters, suback.reason_codes, strict=True)
-            if code >= mqtt5.SubAckReasonCode.UNSPECIFIED_ERROR
+            if code not in _GRANTED
         ]
         if refused:
             raise ConnectionRefusedByBrokerError(f"it does not let us subscribe to {', '.join(refused)}")

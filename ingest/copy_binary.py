@@ -116,3 +116,23 @@ def _encode(block: Block, device_key: NDArray[np.int32], row: NDArray[np.int32] 
     if row is not None:
         tuples["row"] = row
     return tuples.tobytes()
+
+
+_KEY: Final = np.dtype([("device_key", "i4"), ("time_us", "i8")])
+_KEY_TUPLE: Final = np.dtype(
+    [("fields", ">i2"), ("key_length", ">i4"), ("key", ">i4"), ("time_length", ">i4"), ("time", ">i8")]
+)
+
+
+def keys(device_key: NDArray[np.int32], time_us: NDArray[np.int64]) -> NDArray[Any]:
+    """Keys of rows as one structured array, shape (n,), comparable with those of `decode_keys`."""
+    together = np.empty(len(device_key), dtype=_KEY)
+    together["device_key"] = device_key
+    together["time_us"] = time_us
+    return together
+
+
+def decode_keys(stream: bytes) -> NDArray[Any]:
+    """Keys out of a COPY BINARY stream of (device_key, phenomenon_time), neither ever null."""
+    tuples = np.frombuffer(stream[len(HEADER) : -len(TRAILER)], dtype=_KEY_TUPLE)
+    return keys(tuples["key"].astype(np.int32), tuples["time"].astype(np.int64) + _POSTGRES_EPOCH_US)

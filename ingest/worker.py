@@ -71,6 +71,8 @@ class Worker:
         self._batcher: Batcher | None = None
         self._arrived = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._folding = asyncio.Lock()
+        self._housekeeping = asyncio.Lock()
         self._storage_error: str | None = "not connected yet"
         self._disk_low = False
 
@@ -116,7 +118,7 @@ class Worker:
         }
 
     async def _prepare(self) -> bool:
-        """Before the first message: leftovers of a killed worker, newest times, registry. False when stopped meanwhile."""
+        """Leftovers of a killed worker, newest times, registry; False when stopped meanwhile."""
 
         def prepare() -> Batcher:
             while self._folder.fold():
@@ -239,26 +241,30 @@ class Worker:
 
     async def _fold(self) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            started = time.perf_counter()
-            while await loop.run_in_executor(self._threads, self._folder.fold):
-                self.metrics.fold_seconds.observe(time.perf_counter() - started)
+        async with self._folding:
+            try:
                 started = time.perf_counter()
-        except StorageAwayError as error:
-            _LOG.debug("Fold waits: %s", error)
+                while await loop.run_in_executor(self._threads, self._folder.fold):
+                    self.metrics.fold_seconds.observe(time.perf_counter() - started)
+                    started = time.perf_counter()
+            except StorageAwayError as error:
+                _LOG.debug("Fold waits: %s", error)
+
+    async def _keep_house(self, work: Callable[..., _T], *arguments: object) -> _T | None:
+        """Do one of the housekeeper's works, one at a time; None when the storage is away."""
+        loop = asyncio.get_running_loop()
+        async with self._housekeeping:
+            try:
+                return await loop.run_in_executor(self._threads, work, *arguments)
+            except StorageAwayError as error:
+                _LOG.debug("Housekeeping waits: %s", error)
+                return None
 
     async def _refresh_registry(self) -> None:
         batcher = self._batcher
         if batcher is None:
             return
-        loop = asyncio.get_running_loop()
-        try:
-            snapshot = await loop.run_in_executor(
-                self._threads, self._housekeeper.registry_if_changed, batcher.snapshot.version
-            )
-        except StorageAwayError as error:
-            _LOG.debug("Registry waits: %s", error)
-            return
+        snapshot = await self._keep_house(self._housekeeper.registry_if_changed, batcher.snapshot.version)
         if snapshot is not None:
             batcher.change_snapshot(snapshot)
             self._arrived.set()
@@ -266,12 +272,7 @@ class Worker:
             _LOG.info("Registry version %d, %d devices", snapshot.version, len(snapshot.devices))
 
     async def _watch_disk(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            free = await loop.run_in_executor(self._threads, self._housekeeper.disk_free_bytes)
-        except StorageAwayError as error:
-            _LOG.debug("Disk check waits: %s", error)
-            return
+        free = await self._keep_house(self._housekeeper.disk_free_bytes)
         low = free is not None and free < self._settings.disk_reserve_bytes
         if low != self._disk_low:
             _LOG.error("Free disk space %s B, reserve %d B", free, self._settings.disk_reserve_bytes)
@@ -280,8 +281,4 @@ class Worker:
         self.metrics.disk_free_bytes.set(float("nan") if free is None else free)
 
     async def _retain(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._threads, self._housekeeper.retain)
-        except StorageAwayError as error:
-            _LOG.warning("Retention waits: %s", error)
+        await self._keep_house(self._housekeeper.retain)

@@ -18,7 +18,7 @@ from ingest import copy_binary
 from ingest.errors import StorageAwayError
 from ingest.ledger import ledger_share
 from ingest.merge import compare, make_unique
-from ingest.records import Block, Rejection, WriteResult
+from ingest.records import Block, Rejection, Tally, WriteResult
 from ingest.rejections import conflict_rejections, copy_rows
 from ingest.storage import QUERIES, connect, named_errors
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400_000_000
 _NEVER: Final = np.iinfo(np.int64).min
-_STAGING_TRIES: Final = 5
 
 
 def time_of(us: int) -> datetime:
@@ -209,47 +208,47 @@ class Writer:
         columns: Columns,
         block: Block,
         device_key: NDArray[np.int32],
-        tally: Any,
+        tally: Tally,
         rejections: list[Rejection],
     ) -> Block:
         """Take rows the careful way; returns the rows of which something was stored."""
         span = {"first": time_of(int(block.time_us.min())), "last": time_of(int(block.time_us.max()))}
         number = np.arange(len(block), dtype=np.int32)
-        for _ in range(_STAGING_TRIES):
-            with connection.transaction() as savepoint:
-                self._copy(connection, "copy_staging", block, device_key, number)
-                found = connection.execute(QUERIES["standing_rows"], span, binary=True).fetchall()
-                rows = np.array([row["row"] for row in found], dtype=np.int32)
-                if len(rows):
-                    connection.execute(QUERIES["drop_standing"], {"rows": rows.tolist()})
-                inserted = connection.execute(QUERIES["insert_staged"]).rowcount
-                if inserted < len(block) - len(rows):
-                    raise psycopg.Rollback(savepoint)
-                stood = _Standing.of(block, rows, found)
-                verdict = compare(stood.value, block.value[rows])
-                fresh = np.zeros(block.value.shape, dtype=np.bool_)
-                fresh[rows] = verdict.fresh
-                merged = np.flatnonzero(verdict.fresh.any(axis=1))
-                if len(merged):
-                    updated = _overlay(block.take(rows[merged]), stood, merged, verdict.fresh)
-                    self._copy(
-                        connection, "copy_staging_merged", updated, device_key[rows[merged]], number[: len(merged)]
-                    )
-                    connection.execute(QUERIES["update_merged"], span)
-                connection.execute(QUERIES["clear_staging"])
-                new = np.ones(len(block), dtype=np.bool_)
-                new[rows] = False
-                fresh[new] = ~np.isnan(block.value[new])
-                np.add.at(tally.stored, block.owner_of(fresh), 1)
-                for mask, counts in ((verdict.duplicate, tally.duplicate), (verdict.conflict, tally.conflict)):
-                    cells = np.zeros(block.value.shape, dtype=np.bool_)
-                    cells[rows] = mask
-                    np.add.at(counts, block.owner_of(cells), 1)
-                refused = block.take(rows)
-                refused = replace(refused, value=np.where(verdict.conflict, refused.value, np.nan))
-                rejections += conflict_rejections(columns, refused, stood.value, subjects=self._subjects)
-                return block.take(np.flatnonzero(fresh.any(axis=1)))
-        raise StorageAwayError("(other workers keep writing the same rows)")
+        connection.execute(QUERIES["plan_staging"])
+        self._copy(connection, "copy_staging", block, device_key, number)
+        with connection.cursor().copy(QUERIES["insert_staged"]) as copy:
+            inserted = copy_binary.decode_keys(b"".join(copy))
+        new = np.isin(copy_binary.keys(device_key, block.time_us), inserted)
+        standing = block.value.copy()  # a row that stands and does not differ holds what we hold
+        standing_quality = block.quality.copy()
+        standing[new] = np.nan
+        if not new.all():
+            for row in connection.execute(QUERIES["differing_rows"], span, binary=True):
+                _put(standing[row["row"]], row["value_by_slot"], np.nan)
+                _put(standing_quality[row["row"]], row["quality_by_slot"] or [], 0)
+        verdict = compare(standing, block.value)
+        merged = np.flatnonzero(verdict.fresh.any(axis=1) & ~new)
+        if len(merged):
+            take = verdict.fresh[merged]
+            rows = block.take(merged)
+            rows = replace(
+                rows,
+                value=np.where(take, rows.value, standing[merged]),
+                quality=np.where(take, rows.quality, standing_quality[merged]),
+            )
+            self._copy(connection, "copy_staging_merged", rows, device_key[merged], number[: len(merged)])
+            connection.execute(QUERIES["update_merged"], span)
+        connection.execute(QUERIES["clear_staging"])
+        for cells, counts in (
+            (verdict.fresh, tally.stored),
+            (verdict.duplicate, tally.duplicate),
+            (verdict.conflict, tally.conflict),
+        ):
+            np.add.at(counts, block.owner_of(cells), 1)
+        if verdict.conflict.any():
+            refused = replace(block, value=np.where(verdict.conflict, block.value, np.nan))
+            rejections += conflict_rejections(columns, refused, standing, subjects=self._subjects)
+        return block.take(np.flatnonzero(verdict.fresh.any(axis=1)))
 
     def _copy(
         self,
@@ -287,38 +286,11 @@ class Writer:
             self._days.add(day)
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """What stood already, row by row as found; both of shape (n, slots of the block)."""
-
-    value: NDArray[np.float64]
-    quality: NDArray[np.int16]
-
-    @classmethod
-    def of(cls, block: Block, rows: NDArray[np.int32], found: list[dict[str, Any]]) -> _Standing:
-        value = block.value[rows].copy()  # a row that is identical comes back without its values
-        quality = np.zeros(value.shape, dtype=np.int16)
-        slots = value.shape[1]
-        for at, row in enumerate(found):
-            if row["value_by_slot"] is not None:
-                # A row stored before the profile grew is shorter: its later slots had no reading.
-                standing = row["value_by_slot"][:slots]
-                value[at, : len(standing)] = standing
-                value[at, len(standing) :] = np.nan
-            if row["quality_by_slot"] is not None:
-                flags = row["quality_by_slot"][:slots]
-                quality[at, : len(flags)] = flags
-        return cls(value=value, quality=quality)
-
-
-def _overlay(new: Block, stood: _Standing, merged: NDArray[np.intp], fresh: NDArray[np.bool_]) -> Block:
-    take = fresh[merged]
-    return replace(
-        new,
-        value=np.where(take, new.value, stood.value[merged]),
-        quality=np.where(take, new.quality, stood.quality[merged]),
-        owner=None,
-    )
+def _put(row: NDArray[Any], standing: list[Any], absent: float) -> None:
+    """Lay what stands over a row of ours. Stored before the profile grew, it is shorter: its later slots are absent."""
+    known = min(len(row), len(standing))
+    row[:known] = standing[:known]
+    row[known:] = absent
 
 
 @dataclass(frozen=True, slots=True)

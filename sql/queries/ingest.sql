@@ -58,31 +58,29 @@ from stdin (format binary)
 copy staging_merged (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot, row)
 from stdin (format binary)
 
--- name: standing_rows
--- Staged rows whose device and time stand already, locked; the standing values only where they differ.
-select s.row,
-       case when o.value_by_slot is distinct from s.value_by_slot then o.value_by_slot end as value_by_slot,
-       o.quality_by_slot
-from staging s
-cross join lateral (
-  select r.value_by_slot, r.quality_by_slot
-  from observation_set r
-  where r.device_key = s.device_key and r.phenomenon_time = s.phenomenon_time
-    and r.phenomenon_time between %(first)s and %(last)s
-  for update
-) o
-
--- name: drop_standing
--- Takes the staged rows that stand already out of the way of the insert.
-delete from staging where row = any(%(rows)s)
+-- name: plan_staging
+-- The staging tables have no statistics; without this the planner may read a chunk's whole index for a handful of rows.
+set local enable_hashjoin = off; set local enable_mergejoin = off
 
 -- name: insert_staged
--- Stores the staged rows that are left; fewer than staged means that another worker was quicker.
-insert into observation_set (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot)
-select phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot
-from staging
-order by device_key, phenomenon_time
-on conflict (device_key, phenomenon_time) do nothing
+-- Stores the staged rows that do not stand yet and answers their keys.
+copy (
+  insert into observation_set (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot)
+  select phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot
+  from staging
+  order by device_key, phenomenon_time
+  on conflict (device_key, phenomenon_time) do nothing
+  returning device_key, phenomenon_time
+) to stdout (format binary)
+
+-- name: differing_rows
+-- Staged rows that stand with other values, locked. A row just inserted cannot differ from itself.
+select s.row, o.value_by_slot, o.quality_by_slot
+from staging s
+join observation_set o using (device_key, phenomenon_time)
+where o.phenomenon_time between %(first)s and %(last)s
+  and o.value_by_slot is distinct from s.value_by_slot
+for no key update of o
 
 -- name: update_merged
 -- Puts merged values into the rows that stood already; their locks are held.
