@@ -2,7 +2,10 @@ import { byId, h, icon, setText } from "./dom";
 import { age, count, unit, valueText } from "./format";
 import { pick, t } from "./i18n";
 import type { Store } from "./store";
-import { STATES_IN_SERVICE, type DomainOverview, type Headline, type State, type StateCounts, type Town } from "./types";
+import {
+  DOMAINS, STATES_IN_SERVICE, type Domain, type DomainOverview, type Headline, type Overview, type State, type StateCounts,
+  type Town,
+} from "./types";
 import type { StringKey } from "./strings";
 
 /** How the API words its figures, by the start of its words. */
@@ -54,11 +57,14 @@ export class CardsView {
 
   private card(town: Town, states: StateCounts): HTMLElement {
     const overview = this.store.overviews.get(town.id);
+    const full = this.store.filter.town === town.id;
     const total = STATES_IN_SERVICE.reduce((sum, state) => sum + (states[state] ?? 0), 0);
     return h("article", { class: "card", "data-town": town.id },
       h("header", { class: "card-head" }, h("h3", {}, pick(town.name)), h("span", { class: "muted" }, t("devicesCount", { n: count(total) }))),
       h("div", { class: "states" }, ...STATES_IN_SERVICE.map((state) => this.chip(town.id, state, states[state] ?? 0))),
-      ...(overview ? overview.domains.map((domain) => this.domain(domain)) : [h("p", { class: "muted" }, t("loading"))]),
+      overview
+        ? h("dl", { class: "headlines" }, ...inOrder(overview).flatMap(({ domain, headlines }) => headlines.map((line) => headline(line, domain, full))))
+        : h("p", { class: "muted" }, t("loading")),
     );
   }
 
@@ -75,25 +81,26 @@ export class CardsView {
     return chip;
   }
 
-  private domain(overview: DomainOverview): HTMLElement {
-    return h("section", { class: "domain", "data-domain": overview.domain },
-      h("h4", {}, icon(overview.domain), t(`domain.${overview.domain}`)),
-      h("dl", { class: "headlines" }, ...overview.headlines.map(headline)),
-    );
-  }
 }
 
-function headline(line: Headline): HTMLElement {
+/** Domains in the page's order: the water first. */
+const inOrder = (overview: Overview): DomainOverview[] =>
+  [...overview.domains].sort((a, b) => DOMAINS.indexOf(a.domain) - DOMAINS.indexOf(b.domain));
+
+function headline(line: Headline, domain: Domain, full: boolean): HTMLElement {
   const known = HOW.find(([start]) => line.how.startsWith(start));
   const how = known ? t(known[1]) : line.how;
   const from = t("fromOf", { n: count(line.datastreams), of: count(line.of) });
+  const note = `${how}, ${from}`;
+  const newest = full ? line.newest_phenomenon_time : null;
   const cell = line.value === null
-    ? h("dd", { class: "missing" }, t("noValue"), h("span", { class: "headline-note" }, reason(line)))
+    ? h("dd", { class: "missing" }, h("span", {}, t("noValue")), h("span", { class: "headline-note" }, reason(line)))
     : h("dd", {},
-        h("span", { class: "figure" }, valueText(line.property, line.value, line.unit)), " ", h("span", { class: "unit" }, unit(line.unit)),
-        h("span", { class: "headline-note" }, h("span", { "data-age-from": line.oldest_phenomenon_time, "data-age-to": line.newest_phenomenon_time }, span(line))));
-  return h("div", { class: "headline", "data-property": line.property, "data-value": line.value ?? "", title: `${how}, ${from}` },
-    h("dt", {}, pick(line.name)), cell);
+        h("span", { class: "figure" }, valueText(line.property, line.value, line.unit)), h("span", { class: "unit" }, unit(line.unit)),
+        h("span", { class: "headline-note age", "data-age-to": newest, "data-age-from": line.oldest_phenomenon_time }, span(newest, line.oldest_phenomenon_time)));
+  return h("div", { class: "headline", "data-property": line.property, "data-value": line.value ?? "", title: `${pick(line.name)}: ${note}` },
+    h("dt", {}, icon(domain, "domain-icon"), pick(line.name)), cell,
+    full && line.value !== null ? h("dd", { class: "how" }, note) : null);
 }
 
 function reason(line: Headline): string {
@@ -101,18 +108,16 @@ function reason(line: Headline): string {
   return line.reason === null || line.reason === "no current observation" ? t("reasonNoCurrent") : line.reason;
 }
 
-/** How old the observations behind a headline are: one age, or the newest to the oldest. */
-function span(line: Pick<Headline, "oldest_phenomenon_time" | "newest_phenomenon_time">): string {
-  const newest = age(line.newest_phenomenon_time);
-  const oldest = age(line.oldest_phenomenon_time);
-  return newest === oldest ? newest : `${newest} – ${oldest}`;
+/** How old the observations behind a headline are, newest to oldest; where there is no room the oldest, which is the honest one. */
+function span(newestTime: string | null, oldestTime: string | null): string {
+  const newest = age(newestTime);
+  const oldest = age(oldestTime);
+  return newestTime === null || newest === oldest ? oldest : `${newest} – ${oldest}`;
 }
 
 /** Once a second: the ages of the headlines. */
 export function tickHeadlines(): void {
-  for (const element of document.querySelectorAll<HTMLElement>("[data-age-to]")) {
-    setText(element, span({
-      oldest_phenomenon_time: element.dataset["ageFrom"] ?? null, newest_phenomenon_time: element.dataset["ageTo"] ?? null,
-    }));
+  for (const element of document.querySelectorAll<HTMLElement>("[data-age-from]")) {
+    setText(element, span(element.dataset["ageTo"] ?? null, element.dataset["ageFrom"] ?? null));
   }
 }

@@ -2,8 +2,9 @@ import type uPlot from "uplot";
 import { ApiError } from "./api";
 import { append, columns, drawCourse, kindText, loadCourse, summary, type Course } from "./chart";
 import { h, setText } from "./dom";
-import { unit } from "./format";
+import { unit, valueText } from "./format";
 import { pick, t } from "./i18n";
+import { ageElement } from "./tick";
 import type { Datastream, Value } from "./types";
 
 const RANGES_H = [1, 24, 168] as const;
@@ -13,6 +14,7 @@ type Hours = (typeof RANGES_H)[number];
 export class ChartPanel {
   readonly element: HTMLElement;
   private readonly title = h("h3", { id: "chart-title" });
+  private readonly now = h("p", { class: "chart-now" });
   private readonly ranges = h("div", { class: "switch small", role: "group" });
   private readonly place = h("div", { class: "chart", id: "chart", role: "img" });
   private readonly note = h("p", { class: "chart-note small muted" });
@@ -24,7 +26,7 @@ export class ChartPanel {
 
   constructor(private readonly intervalOf: (stream: Datastream) => number) {
     this.element = h("section", { class: "detail-part", "aria-labelledby": "chart-title" },
-      h("div", { class: "part-head" }, this.title, this.ranges), this.place, this.note);
+      h("div", { class: "part-head" }, h("div", {}, this.title, this.now), this.ranges), this.place, this.note);
     for (const hours of RANGES_H) {
       const button = h("button", { type: "button", "data-hours": hours });
       button.addEventListener("click", () => {
@@ -39,7 +41,7 @@ export class ChartPanel {
   }
 
   words(): void {
-    setText(this.title, this.stream ? `${pick(this.stream.label)} ${unit(this.stream.unit) && `(${unit(this.stream.unit)})`}`.trim() : t("chartTitle"));
+    setText(this.title, this.stream ? pick(this.stream.label) : t("chartTitle"));
     this.ranges.setAttribute("aria-label", t("range"));
     for (const button of this.ranges.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset["hours"]) === this.hours));
@@ -53,6 +55,21 @@ export class ChartPanel {
     this.words();
     if (stream) void this.load();
     else this.clear();
+  }
+
+  /** The newest value, beside the title; what makes it stale is the caller's knowledge. */
+  current(value: Value | undefined, staleAfterS: number): void {
+    if (!value) {
+      this.now.replaceChildren(h("span", { class: "muted" }, t("noValue")));
+      delete this.now.dataset["staleAfter"];
+      this.now.dataset["stale"] = "false";
+      return;
+    }
+    this.now.dataset["observed"] = value.phenomenon_time;
+    this.now.dataset["staleAfter"] = String(staleAfterS);
+    this.now.replaceChildren(
+      h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)), h("span", { class: "unit" }, unit(value.unit)),
+      ageElement(value.phenomenon_time));
   }
 
   /** Draw again with the words and colours of now. */

@@ -30,11 +30,11 @@ export class DetailView {
   constructor(private readonly store: Store, private readonly onClose: () => void) {
     this.element.append(
       h("div", { class: "detail-head" }, h("div", {}, this.title, this.place), this.close),
-      this.state, this.facts,
+      this.state, this.chart.element,
       h("section", { class: "detail-part", "aria-labelledby": "values-title" },
         h("div", { class: "part-head" }, this.valuesTitle),
         h("table", { class: "values", id: "values", "aria-labelledby": "values-title" }, h("thead", {}, this.head), this.body), this.note),
-      this.chart.element, this.refusals.element,
+      this.refusals.element, this.facts,
     );
     byId("side").append(this.element);
     this.close.addEventListener("click", onClose);
@@ -113,6 +113,7 @@ export class DetailView {
     const stream = this.detail?.datastreams.find((other) => other.id === id) ?? null;
     this.charted = stream?.id ?? null;
     this.chart.show(stream);
+    this.update(false);
     for (const [datastream, row] of this.rows) row.classList.toggle("charted", datastream === this.charted);
   }
 
@@ -138,6 +139,7 @@ export class DetailView {
       this.head.lang = document.documentElement.lang;
       this.head.replaceChildren(...[t("colProperty"), t("colValueUnit"), t("colObserved"), t("colAge")].map((text) => h("th", { scope: "col" }, text)));
     }
+    this.chart.current(entry.latest.find((value) => value.datastream === this.charted), this.staleAfterS(this.charted ?? ""));
     for (const value of entry.latest) {
       this.fill(value);
       if (live) this.chart.add(value);
@@ -152,7 +154,7 @@ export class DetailView {
     if (!row) {
       row = h("tr", { "data-datastream": value.datastream, class: value.datastream === this.charted ? "charted" : null },
         h("th", { scope: "row" }, h("button", { type: "button", class: "chart-button", "data-chart": value.datastream, title: t("showChart", { name: pick(value.label) }) }, pick(value.label))),
-        h("td", { class: "value-cell" }), h("td", { class: "observed" }), h("td", {}, ageElement(value.phenomenon_time)));
+        h("td", { class: "value-cell" }), h("td", { class: "observed" }), h("td", { class: "age-cell" }, ageElement(value.phenomenon_time), h("span", { class: "stale-flag" }, icon("stale"), h("span", {}, t("staleValue")))));
       this.rows.set(value.datastream, row);
       this.body.append(row);
     }
@@ -163,7 +165,7 @@ export class DetailView {
     row.dataset["observed"] = value.phenomenon_time;
     row.dataset["staleAfter"] = String(this.staleAfterS(value.datastream));
     row.dataset["quality"] = String(value.quality);
-    cell.replaceChildren(h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)), " ", h("span", { class: "unit" }, unit(value.unit)), ...flags(value.quality), h("span", { class: "flag stale-flag" }, t("staleValue")));
+    cell.replaceChildren(h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)), " ", h("span", { class: "unit" }, unit(value.unit)), ...flags(value.quality));
     setText(observed, observedTime(value.phenomenon_time));
     setAge(age.firstElementChild as HTMLElement, value.phenomenon_time);
     if (changed) flash(row);

@@ -76,5 +76,5 @@ export const day = (time: string | number | Date): string =>
 
 /** Clock time alone for today, with the date for any other day: "07:15" of yesterday misleads. */
 export function observedTime(time: string): string {
-  return day(time) === day(nowMs()) ? clockTime(time) : dateTime(time);
+  return day(time) === day(nowMs()) ? clockTime(time) : `${day(time)} ${clockTime(time).slice(0, 5)}`;
 }

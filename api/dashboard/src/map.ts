@@ -7,7 +7,10 @@ import { DeviceMarker, type Palette } from "./markers";
 import type { Changes, Entry, Store } from "./store";
 import { DOMAINS, STATES_IN_SERVICE, type Town } from "./types";
 
-const REGION = L.latLngBounds([15.45, 108.0], [16.05, 108.75]);
+/** Of the base map, but for a margin of sea and hills. */
+const REGION = L.latLngBounds([15.45, 108.05], [16.0, 108.65]);
+/** Room in pixels for the legend on the left and a town's name above it. */
+const FIT = { paddingTopLeft: L.point(130, 34), paddingBottomRight: L.point(40, 16) };
 /** Beyond this the base map is coarser than what it is compared with. */
 const MAX_ZOOM = 16;
 
@@ -30,7 +33,7 @@ export class MapView {
     byId("map-panel").append(this.title, this.box, this.note, this.legend);
     this.map = L.map(this.box, {
       preferCanvas: true, attributionControl: false, zoomControl: false, renderer: this.renderer,
-      minZoom: 8, maxZoom: MAX_ZOOM, maxBounds: REGION.pad(0.35), zoomSnap: 0.25, zoomAnimation: !reducedMotion(),
+      minZoom: 8, maxZoom: MAX_ZOOM, maxBounds: REGION.pad(0.5), zoomSnap: 0.25, zoomAnimation: !reducedMotion(),
       fadeAnimation: !reducedMotion(),
     });
     this.map.fitBounds(REGION);
@@ -73,11 +76,11 @@ export class MapView {
   focus(town: Town | undefined): void {
     if (town) {
       const [west, south, east, north] = town.bbox;
-      this.map.fitBounds([[south, west], [north, east]], { padding: [12, 12], animate: !reducedMotion() });
+      this.map.fitBounds([[south, west], [north, east]], { ...FIT, animate: !reducedMotion() });
     } else {
-      const points = [...this.store.devices.values()].map((d) => L.latLng(d.site.latitude, d.site.longitude));
-      const bounds = points.length > 0 ? L.latLngBounds(points).pad(0.08) : REGION;
-      this.map.fitBounds(bounds.isValid() ? bounds : REGION, { animate: !reducedMotion() });
+      const bounds = L.latLngBounds([]);
+      for (const { bbox: [west, south, east, north] } of this.store.towns) bounds.extend([south, west]).extend([north, east]);
+      this.map.fitBounds(bounds.isValid() ? bounds : REGION, { ...FIT, animate: !reducedMotion() });
     }
   }
 

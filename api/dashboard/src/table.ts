@@ -11,8 +11,8 @@ const ROW_PX = 44;
 const BEYOND = 6;
 
 const COLUMNS: readonly { key: StringKey; order: Order | null }[] = [
-  { key: "state", order: "state" }, { key: "colDevice", order: "name" }, { key: "site", order: null },
-  { key: "colValue", order: null }, { key: "colAge", order: "age" },
+  { key: "state", order: "state" }, { key: "colDevice", order: "name" }, { key: "colValue", order: null },
+  { key: "colAge", order: "age" },
 ];
 
 /** Every device on the map, as a table the keyboard reaches. Only the rows in sight exist: it holds thousands. */
@@ -131,7 +131,7 @@ export class TableView {
   }
 
   private fill(row: HTMLTableRowElement, entry: Entry): void {
-    const [state, , , value, age] = row.cells as unknown as HTMLTableCellElement[];
+    const [state, , value, age] = row.cells as unknown as HTMLTableCellElement[];
     if (!state || !value || !age) return;
     if (row.dataset["state"] !== entry.state) {
       row.dataset["state"] = entry.state;
@@ -211,8 +211,8 @@ export class TableView {
 function newRow(entry: Entry): HTMLTableRowElement {
   return h("tr", { id: `row-${entry.id}`, "data-device": entry.id, "data-domain": entry.domain, "data-town": entry.town },
     h("td", { class: "col-state" }),
-    h("td", { class: "col-colDevice" }, h("span", { class: "line" }, icon(entry.domain, "domain-icon"), h("span", {}, entry.name)), h("span", { class: "small muted" }, entry.id)),
-    h("td", { class: "col-site" }, entry.site.name),
+    h("td", { class: "col-colDevice" }, h("span", { class: "line" }, icon(entry.domain, "domain-icon"), h("span", {}, entry.name)),
+      h("span", { class: "small muted" }, `${entry.site.name} · ${entry.id}`)),
     h("td", { class: "col-colValue" }, h("span", { class: "line" }), h("span", { class: "small muted" })),
     h("td", { class: "col-colAge" }, ageElement(entry.phenomenon_time)),
   );
