@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test faults lint audit lock clean
+.PHONY: help setup demo servers test faults lint audit lock up down backup restore clean
 
 PYTHON_OF_VENV := .venv/bin/python
 
@@ -12,6 +12,8 @@ MQTT_PORT ?= 1883
 DATA_DIR ?= .demo
 # What `make test` runs, as `make test T="tests/unit -k ledger"`.
 T ?= tests
+# The backup that `make backup` writes and `make restore` reads.
+FILE ?=
 # How often `make faults` injects each fault.
 N ?= 20
 
@@ -47,6 +49,20 @@ audit: setup ## known weaknesses of the pinned dependencies (asks the network)
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
 	uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+up: ## run the whole way with compose (DEMO=yes: with simulated devices); needs a Docker engine
+	@tools/docker_engine.sh
+	@tools/secrets.sh
+	@tools/up.sh $(if $(DEMO),--profile demo)
+
+down: ## end what `make up` started; data stays
+	@tools/compose.sh --profile demo down
+
+backup: setup ## save the database of `make up` (or of THUBON_DATABASE_URL) into FILE, by default backups/thubon-<time>.dump
+	@$(PYTHON_OF_VENV) tools/backup.py save $(FILE)
+
+restore: setup ## put the backup FILE into that database (REPLACE=yes: gives up what is in it)
+	@$(PYTHON_OF_VENV) tools/backup.py restore $(if $(REPLACE),--replace) $(FILE)
 
 clean: ## remove what demo and tests made (keeps .venv and the data of `make up`)
 	@tools/clean.sh $(DATA_DIR)

@@ -38,6 +38,7 @@ class Database:
     """A database of one test, gone after it."""
 
     url: str  # as the server's administrator
+    owner_url: str  # as a login in the role thubon_owner, which keeps the registry
     ingest_url: str  # as a login in the role thubon_ingest
     read_url: str  # as a login in the role thubon_read
     name: str
@@ -54,7 +55,7 @@ class DatabaseServer:
         self._made: list[str] = []
         suffix = f"{os.getpid()}_{next(_numbers)}"
         self._logins = {
-            role: (f"thubon_test_{role}_{suffix}", secrets.token_urlsafe(12)) for role in ("ingest", "read")
+            role: (f"thubon_test_{role}_{suffix}", secrets.token_urlsafe(12)) for role in ("owner", "ingest", "read")
         }
 
     @property
@@ -116,6 +117,7 @@ class DatabaseServer:
         url = url_with(self.admin_url, database=name)
         return Database(
             url=url,
+            owner_url=url_with(url, login=self._logins["owner"]),
             ingest_url=url_with(url, login=self._logins["ingest"]),
             read_url=url_with(url, login=self._logins["read"]),
             name=name,
@@ -150,7 +152,8 @@ def _answers(server: Server) -> None:
         connection.execute("select 1")
 
 
-def _container_server(command: str | None = None) -> DatabaseServer:
+def start_database_server(command: str | None = None) -> DatabaseServer:
+    """A server of its own in a container; `close` it."""
     need_engine()
     remove_orphans()
     container = Server(
@@ -163,7 +166,7 @@ def _container_server(command: str | None = None) -> DatabaseServer:
 def database_server() -> Iterator[DatabaseServer]:
     """The TimescaleDB server of this run: THUBON_TEST_DATABASE_URL (an administrator), else a container."""
     url = os.environ.get("THUBON_TEST_DATABASE_URL")
-    server = DatabaseServer(url, None) if url else _container_server()
+    server = DatabaseServer(url, None) if url else start_database_server()
     yield server
     server.close()
 
@@ -173,7 +176,7 @@ def _container_database_server(request: pytest.FixtureRequest) -> Iterator[Datab
     if "THUBON_TEST_DATABASE_URL" not in os.environ:
         yield request.getfixturevalue("database_server")
         return
-    server = _container_server()
+    server = start_database_server()
     yield server
     server.close()
 
@@ -181,7 +184,7 @@ def _container_database_server(request: pytest.FixtureRequest) -> Iterator[Datab
 @pytest.fixture(scope="session")
 def plain_database_server() -> Iterator[DatabaseServer]:
     """A PostgreSQL server that does not offer TimescaleDB."""
-    server = _container_server("postgres -c shared_preload_libraries=")
+    server = start_database_server("postgres -c shared_preload_libraries=")
     yield server
     server.close()
 
@@ -198,6 +201,12 @@ def database(database_server: DatabaseServer) -> Iterator[Database]:
 def database_url(database: Database) -> str:
     """Address of this test's database as administrator."""
     return database.url
+
+
+@pytest.fixture
+def owner_database_url(database: Database) -> str:
+    """Address of the same database as a login in the role thubon_owner, which keeps the registry."""
+    return database.owner_url
 
 
 @pytest.fixture

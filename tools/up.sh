@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# up.sh [--profile demo]: builds the images and starts the services of compose.yaml; says where the page is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+images=(app broker)
+if [ -z "${TIMESCALEDB_IMAGE:-}" ]; then
+  images+=(timescaledb)
+elif ! docker image inspect "$TIMESCALEDB_IMAGE" >/dev/null 2>&1; then
+  # Pulled here: compose would build our own image under that name.
+  docker pull --quiet "$TIMESCALEDB_IMAGE" >&2
+fi
+tools/docker_images.sh "${images[@]}"
+tools/compose.sh "$@" up -d
+
+address=http://${THUBON_BIND:-127.0.0.1}:${THUBON_HTTP_PORT:-8000}/
+for _ in $(seq 1 120); do
+  if tools/compose.sh exec -T api python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=4)" >/dev/null 2>&1; then
+    echo "The page: $address"
+    echo "Its token: $PWD/.secrets/api_token"
+    exit 0
+  fi
+  sleep 1
+done
+tools/compose.sh ps >&2
+echo "up: the API does not answer yet; see: tools/compose.sh logs" >&2
+exit 1
