@@ -121,6 +121,7 @@ def sync_profiles(
     Raises:
         RegistryError: a stored slot speaks of another datastream than its profile, or of one the profile lost.
     """
+    connection.execute(load_query("lock_registry"))
     streams = [_datastream_row(profile, stream) for profile in catalogue.values() for stream in profile.datastreams]
     parameters = {
         "datastreams": Jsonb(streams),
