@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-import pytest
 
 from tests.integration.migrations.conftest import Registry
 
@@ -56,32 +55,30 @@ _CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
-def test_a_device_stands_as_its_words_and_times_say(database_url: str, case: Case) -> None:
+def test_a_device_stands_as_its_words_and_times_say(database_url: str) -> None:
     now = datetime.now(UTC)
 
     def ago(seconds: float | None) -> datetime | None:
         return None if seconds is None else now - timedelta(seconds=seconds)
 
     with psycopg.connect(database_url) as connection:
-        Registry(connection).add_device("air-1", interval_s=case.interval_s)
-        connection.execute(
-            "update device set commissioned_time = %s, retired_time = %s", [ago(_COMMISSIONED_S), ago(case.retired_s)]
-        )
-        if case.phenomenon_s is not None:
-            received = case.phenomenon_s if case.received_s is None else case.received_s
+        for number, case in enumerate(_CASES):
+            key = Registry(connection).add_device(f"case-{number:02d}", interval_s=case.interval_s)
             connection.execute(
-                "insert into latest select device_key, %s, %s, '{1}', array[now()], '{0}' from device",
-                [ago(case.phenomenon_s), ago(received)],
+                "update device set commissioned_time = %s, retired_time = %s where device_key = %s",
+                [ago(_COMMISSIONED_S), ago(case.retired_s), key],
             )
-        if case.word is not None:
-            connection.execute(
-                "insert into device_status select device_key, %s, %s from device", [case.word, ago(case.word_s)]
-            )
-        row = connection.execute("select state, state_since from device_live").fetchone()
-    assert row is not None
-    assert row[0] == case.state
-    assert row[1] == ago(case.since_s)
+            if case.phenomenon_s is not None:
+                received_s = case.phenomenon_s if case.received_s is None else case.received_s
+                connection.execute(
+                    "insert into latest values (%s, %s, %s, '{1}', array[now()], '{0}')",
+                    [key, ago(case.phenomenon_s), ago(received_s)],
+                )
+            if case.word is not None:
+                connection.execute("insert into device_status values (%s, %s, %s)", [key, case.word, ago(case.word_s)])
+        rows = connection.execute("select state, state_since from device_live order by device_id").fetchall()
+    answered = {case.name: row for case, row in zip(_CASES, rows, strict=True)}
+    assert answered == {case.name: (case.state, ago(case.since_s)) for case in _CASES}
 
 
 def test_the_state_follows_the_clock_within_one_transaction(database_url: str) -> None:

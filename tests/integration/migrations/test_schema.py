@@ -46,36 +46,32 @@ def test_the_readable_schema_equals_the_migrations(
     assert {"hypertable", "dimension"} <= kinds or edition == "postgresql"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "alter table site add note text",
-        "alter table site alter name drop not null",
-        "alter table device alter commissioned_time set default clock_timestamp()",
-        "alter table datastream drop constraint datastream_check",
-        "drop index site_town_idx",
-        "alter view ledger rename column received to came",
-        "alter table ledger_hour reset (fillfactor)",
-        "alter view device_live reset (security_barrier)",
-        "grant delete on latest to thubon_read",
-        "grant execute on function drop_observations_before(timestamptz) to public",
-        "alter function ensure_observation_partitions(timestamptz, timestamptz) security invoker",
-        "alter table latest owner to thubon_ingest",
-        "comment on column observation_set.quality_by_slot is null",
-        "update town set position = 9 where town_id = 'tam-ky'",
-    ],
-)
-def test_no_difference_escapes_the_comparison(database_url: str, change: str) -> None:
-    with psycopg.connect(database_url) as connection:
-        before = _facts(connection)
-        connection.execute(change.encode())
-        assert _facts(connection) != before
-        connection.rollback()
+_CHANGES = [
+    "alter table site add note text",
+    "alter table site alter name drop not null",
+    "alter table device alter commissioned_time set default clock_timestamp()",
+    "alter table datastream drop constraint datastream_check",
+    "drop index site_town_idx",
+    "alter view ledger rename column received to came",
+    "alter table ledger_hour reset (fillfactor)",
+    "alter view device_live reset (security_barrier)",
+    "grant delete on latest to thubon_read",
+    "grant execute on function drop_observations_before(timestamptz) to public",
+    "alter function ensure_observation_partitions(timestamptz, timestamptz) security invoker",
+    "alter table latest owner to thubon_ingest",
+    "comment on column observation_set.quality_by_slot is null",
+    "update town set position = 9 where town_id = 'tam-ky'",
+    "select set_chunk_time_interval('observation_set', interval '7 days')",
+]
 
 
-def test_a_different_chunk_length_does_not_escape_the_comparison(database_url: str) -> None:
+def test_no_difference_escapes_the_comparison(database_url: str) -> None:
+    escaped = []
     with psycopg.connect(database_url) as connection:
         before = _facts(connection)
-        connection.execute("select set_chunk_time_interval('observation_set', interval '7 days')")
-        assert _facts(connection) != before
-        connection.rollback()
+        for change in _CHANGES:
+            with connection.transaction(force_rollback=True):
+                connection.execute(change.encode())
+                if _facts(connection) == before:
+                    escaped.append(change)
+    assert escaped == []

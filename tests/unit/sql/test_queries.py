@@ -18,14 +18,14 @@ _FILES = sorted(
 
 
 @pytest.mark.parametrize("file", _FILES)
-def test_every_query_has_a_description_and_one_statement(file: str) -> None:
+def test_every_query_has_a_description_and_a_statement(file: str) -> None:
     for name, text in load_queries(file).items():
         lines = text.splitlines()
         assert lines[0].startswith("-- "), f"{name} has no line that says what it is for"
         code = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip()
         assert code, f"{name} has no statement"
-        # psycopg prepares statements one by one; two of them in a query work only as long as it has no parameters.
-        assert ";" not in code.removesuffix(";"), f"{name} holds more than one statement"
+        # With parameters the server takes one statement at a time.
+        assert "%(" not in code or ";" not in code.removesuffix(";"), f"{name} holds more than one statement"
 
 
 def test_the_folder_holds_query_files_alone() -> None:
