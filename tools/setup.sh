@@ -29,12 +29,13 @@ find_python() {
 # What the environment was made from: a change in any of it makes it again.
 fingerprint() {
   {
-    echo "$1"
-    cat requirements.lock pyproject.toml
-    for source in hatch_build.py; do [ ! -f "$source" ] || cat "$source"; done
+    # An environment that was moved, or whose interpreter was upgraded, is no longer the one that was made.
+    $venv/bin/python -c 'import sys; print(sys.version, sys.prefix)'
+    cat requirements.lock pyproject.toml hatch_build.py
     # The page is built while the package is installed.
     find api/dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-  } | sha256sum | cut -d ' ' -f 1
+    ls api/dashboard/dist/index.html
+  } 2>&1 | sha256sum | cut -d ' ' -f 1
 }
 
 make_venv() {
@@ -54,20 +55,18 @@ make_venv() {
   give_up "$1 cannot make virtual environments. Install the one package it lacks: apt-get install $package"
 }
 
-python=$(find_python)
-wanted=$(fingerprint "$("$python" -c 'import sys; print(sys.version, sys.prefix)') $PWD")
-if [ -x $venv/bin/python ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ]; then
-  exit 0
-fi
+up_to_date() {
+  [ -x $venv/bin/python ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$(fingerprint)" ]
+}
 
+if up_to_date; then exit 0; fi
 # One at a time: two commands started together would tear each other's environment down.
 exec 9>.setup.lock
 flock 9
-if [ -x $venv/bin/python ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ]; then
-  exit 0
-fi
+if up_to_date; then exit 0; fi
 
 if ! $venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  python=$(find_python)
   echo "setup: making $venv with $python" >&2
   make_venv "$python"
 fi
@@ -77,4 +76,4 @@ $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-ha
 echo "setup: building the page and installing thubon" >&2
 # The build tools are in the lock, so no second environment is made for them.
 $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-echo "$wanted" >$stamp
+fingerprint >$stamp
