@@ -1,4 +1,4 @@
-"""The fleet of a scenario: every simulated device with its place, its instrument and its beat; the same for the same scenario."""
+"""The fleet of a scenario: every simulated device with its place, its instrument and its beat."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.signals import FloatArray
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from devices.models import DeviceProfile
     from simulators.profiles import Instrument
+    from simulators.signals import FloatArray
 
 REGISTRY_COLUMNS = (
-    "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name", "gateway", "commissioned",
+    "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
+    "gateway", "commissioned",
 )  # fmt: skip
 COMMISSIONED = "2024-01-01"
 """Day the whole simulated fleet went into service; the meters of the lighting count from it."""

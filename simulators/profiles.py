@@ -1,6 +1,6 @@
 """From the physics of a place to what a device of a profile sends: the names, units and rounding of its hardware.
 
-One class a device profile of the catalogue. `observe` gives unrounded values; `DECIMALS` holds the digits the hardware sends.
+One class a device profile of the catalogue. `observe` gives unrounded values; `DECIMALS` the digits the hardware sends.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ ValuesByName: TypeAlias = "dict[str, FloatArray]"
 """Datastream name -> values in the unit the device sends, shape (n,); NaN: no reading; words by their number."""
 
 _PHASES: Final = (1, 2, 3)
+_DARK: Final = 0.05  # share of full sun below which a panel does not charge
+_FULL_LIGHT: Final = 90.0  # percent; below it a lamp calls itself dimmed
+_FITTER_DAYS: Final = 0.02  # share of days with a fitter at a cabinet
 
 
 class Instrument(Protocol):
@@ -62,16 +65,25 @@ class Station:
         """Lead battery with a solar panel, V, 12.1..14.2: falls through the night, charges by day."""
         drained = ramp(np.mod(local_hour(times_s) - 17.5, 24.0), 0.0, 13.0)
         charging = self.sky.irradiance(times_s) / 1_000.0
-        return 12.65 - 0.35 * drained * (charging < 0.05) + 1.3 * ramp(charging, 0.02, 0.5) + 0.04 * self._wander("battery", times_s, 5_400.0)
+        return (
+            12.65
+            - 0.35 * drained * (charging < _DARK)
+            + 1.3 * ramp(charging, 0.02, 0.5)
+            + 0.04 * self._wander("battery", times_s, 5_400.0)
+        )
 
     def signal(self, times_s: FloatArray) -> FloatArray:
-        """Radio signal strength, dB{mW}, about -60 near a mast to -105 behind walls; a little worse in rain."""
-        at_home = -82.0 + 20.0 * (float(uniform(key_of(self.seed, self.device_id, "mast"), np.zeros(1, dtype=np.int64))[0]) - 0.5)
-        return at_home + 2.5 * self._wander("signal", times_s, 900.0) - 2.0 * ramp(self.sky.rain_mm_h(times_s), 1.0, 40.0)
+        """Radio signal strength, dB{mW}, about -70 near a mast to -97 behind walls; a little worse in rain."""
+        at_home = -82.0 + 20.0 * (
+            float(uniform(key_of(self.seed, self.device_id, "mast"), np.zeros(1, dtype=np.int64))[0]) - 0.5
+        )
+        return (
+            at_home + 2.5 * self._wander("signal", times_s, 900.0) - 2.0 * ramp(self.sky.rain_mm_h(times_s), 1.0, 40.0)
+        )
 
 
 def _rain_in_period(sky: Sky, key: int, end_s: FloatArray, period_s: float) -> FloatArray:
-    """Whole tips of 0.2 mm in the periods that end at `end_s`; a part of a tip tips with its own chance, so sums stay true."""
+    """Rain of the periods that end at `end_s`, mm, in tips of 0.2; a part of a tip falls by chance, so sums hold."""
     tips = sky.rain_mm_h(end_s - period_s / 2.0) * period_s / 3_600.0 / 0.2
     return np.floor(tips + uniform(key, np.floor(end_s).astype(np.int64))) * 0.2
 
@@ -85,7 +97,8 @@ class TrafficCounter(Station):
 
     PERIOD_S: ClassVar[float] = 60.0
     DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType(
-        {f"flow-{name}": 0 for name in VEHICLE_CLASSES} | {"speed": 1, "occupancy": 3, "temperature": 0, "battery-voltage": 1, "signal": 0}
+        {f"flow-{name}": 0 for name in VEHICLE_CLASSES}
+        | {"speed": 1, "occupancy": 3, "temperature": 0, "battery-voltage": 1, "signal": 0}
     )
     # Metres a vehicle fills as the loop sees it. Motorcycles ride two or three abreast and share one occupation.
     _EFFECTIVE_LENGTH_M: ClassVar[Mapping[str, float]] = MappingProxyType(
@@ -96,9 +109,13 @@ class TrafficCounter(Station):
         """Counts, mean speed and occupancy of the minutes that end at these times."""
         counts = {name: self.road.counts(name, times_s, self.PERIOD_S) for name in VEHICLE_CLASSES}
         total = sum(counts.values(), np.zeros(times_s.shape))
-        few = gaussian(key_of(self.seed, self.device_id, "speed"), np.floor(times_s).astype(np.int64)) / np.sqrt(np.maximum(total, 1.0))
+        few = gaussian(key_of(self.seed, self.device_id, "speed"), np.floor(times_s).astype(np.int64)) / np.sqrt(
+            np.maximum(total, 1.0)
+        )
         speed = np.clip(self.road.speed(times_s, self.PERIOD_S) * (1.0 + 0.12 * few), 3.0, 120.0)
-        filled_m = sum((counts[name] * length for name, length in self._EFFECTIVE_LENGTH_M.items()), np.zeros(times_s.shape))
+        filled_m = sum(
+            (counts[name] * length for name, length in self._EFFECTIVE_LENGTH_M.items()), np.zeros(times_s.shape)
+        )
         occupancy = filled_m / (speed / 3.6) / self.PERIOD_S / self.lanes
         return {
             **{f"flow-{name}": count for name, count in counts.items()},
@@ -139,7 +156,7 @@ class LampController(Station):
             "voltage": voltage,
             "current": power_w / (voltage * power_factor) * 1_000.0,
             "power-factor": power_factor,
-            "state": np.select([level <= 0.0, level < 90.0], [0.0, 2.0], default=1.0),
+            "state": np.select([level <= 0.0, level < _FULL_LIGHT], [0.0, 2.0], default=1.0),
             "lamp-failure": np.zeros(times_s.shape),
             "operating-time": lit_h,
             "temperature": self.box_temperature(times_s) + 14.0 * level / 100.0,
@@ -166,9 +183,9 @@ class LightingCabinet(Station):
     def _door_open(self, times_s: FloatArray) -> FloatArray:
         """1 while a fitter is at work: forty minutes on one day in fifty, in working hours."""
         draw = uniform(key_of(self.seed, self.device_id, "fitter"), local_day(times_s).astype(np.int64))
-        start_h = 8.0 + draw * 50.0 * 8.0
+        start_h = 8.0 + draw / _FITTER_DAYS * 8.0
         hour = local_hour(times_s)
-        return np.where((draw < 0.02) & (hour >= start_h) & (hour < start_h + 40.0 / 60.0), 1.0, 0.0)
+        return np.where((draw < _FITTER_DAYS) & (hour >= start_h) & (hour < start_h + 40.0 / 60.0), 1.0, 0.0)
 
     def observe(self, times_s: FloatArray) -> ValuesByName:
         """What the three-phase meter and the contacts of the cabinet say at these times."""
@@ -203,7 +220,17 @@ class AirStation(Station):
 
     PERIOD_S: ClassVar[float] = 300.0
     DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType(
-        {"pm25": 1, "pm10": 1, "no2": 1, "so2": 1, "co": 2, "o3": 1, "temperature": 1, "humidity": 0, "enclosure-temperature": 1}
+        {
+            "pm25": 1,
+            "pm10": 1,
+            "no2": 1,
+            "so2": 1,
+            "co": 2,
+            "o3": 1,
+            "temperature": 1,
+            "humidity": 0,
+            "enclosure-temperature": 1,
+        }
     )
 
     def observe(self, times_s: FloatArray) -> ValuesByName:
@@ -237,7 +264,9 @@ class WeatherStation(Station):
     def observe(self, times_s: FloatArray) -> ValuesByName:
         """Weather of the minutes that end at these times."""
         middle = times_s - self.PERIOD_S / 2.0
-        turbulence = 1.0 + 0.15 * gaussian(key_of(self.seed, self.device_id, "turbulence"), np.floor(times_s).astype(np.int64))
+        turbulence = 1.0 + 0.15 * gaussian(
+            key_of(self.seed, self.device_id, "turbulence"), np.floor(times_s).astype(np.int64)
+        )
         wind = np.maximum(self.sky.wind_speed(middle) * turbulence, 0.0)
         swing = 8.0 * self._wander("vane", middle, 300.0)
         return {
@@ -261,7 +290,9 @@ class RiverGauge(Station):
     reach: Reach
 
     PERIOD_S: ClassVar[float] = 300.0
-    DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType({"water-level": 2, "rain": 1, "temperature": 0, "battery-voltage": 1, "signal": 0})
+    DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"water-level": 2, "rain": 1, "temperature": 0, "battery-voltage": 1, "signal": 0}
+    )
 
     def observe(self, times_s: FloatArray) -> ValuesByName:
         """Water level at these times and rain of the five minutes before."""
@@ -281,7 +312,9 @@ class NoiseMeter(Station):
 
     sound: Soundscape
 
-    DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType({"laeq": 1, "lamax": 1, "la10": 1, "la50": 1, "la90": 1, "battery": 0, "signal": 0})
+    DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"laeq": 1, "lamax": 1, "la10": 1, "la50": 1, "la90": 1, "battery": 0, "signal": 0}
+    )
 
     def observe(self, times_s: FloatArray) -> ValuesByName:
         """Sound of the minutes that end at these times."""
@@ -299,4 +332,6 @@ class NoiseMeter(Station):
 def observe_rounded(instrument: Instrument, times_s: FloatArray) -> ValuesByName:
     """Values as the hardware sends them, rounded to its digits; NaN stays: no reading."""
     # Adding zero turns -0.0, which no device sends, into 0.0.
-    return {name: np.round(values, instrument.DECIMALS[name]) + 0.0 for name, values in instrument.observe(times_s).items()}
+    return {
+        name: np.round(values, instrument.DECIMALS[name]) + 0.0 for name, values in instrument.observe(times_s).items()
+    }

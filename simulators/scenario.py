@@ -52,13 +52,17 @@ class Scenario(BaseModel):
     seed: int = Field(ge=0, lt=2**63)
     devices: TownsDevices
     cabinets_as_gateways: float = Field(default=0.0, ge=0, le=1)  # share of the cabinets that carry their lamps
-    readings_per_message: int = Field(default=100, ge=1, le=1_000)  # most readings in one message when a device catches up
+    readings_per_message: int = Field(
+        default=100, ge=1, le=1_000
+    )  # most readings in one message when a device catches up
 
 
 def scenario_names() -> list[str]:
     """Names of the scenarios that come with the package."""
     return sorted(
-        entry.name.removesuffix(".yaml") for entry in (files("simulators") / "scenarios").iterdir() if entry.name.endswith(".yaml")
+        entry.name.removesuffix(".yaml")
+        for entry in (files("simulators") / "scenarios").iterdir()
+        if entry.name.endswith(".yaml")
     )
 
 
@@ -72,7 +76,9 @@ def load_scenario(name_or_file: str) -> Scenario:
     if name_or_file.endswith(".yaml"):
         source = Path(name_or_file)
     elif name_or_file not in scenario_names():
-        raise DataFileError(f"there is no scenario '{name_or_file}'; there are {', '.join(scenario_names())}, or give a .yaml file")
+        raise DataFileError(
+            f"there is no scenario '{name_or_file}'; there are {', '.join(scenario_names())}, or give a .yaml file"
+        )
     try:
         document = read_yaml(source)
     except OSError as error:

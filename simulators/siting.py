@@ -77,7 +77,13 @@ class _TownBuilder:
         yield from self._noise(devices.noise_meter)
 
     def _device(
-        self, device_id: str, name: str, place: Place, profile_id: str, instrument: Instrument, gateway_id: str | None = None
+        self,
+        device_id: str,
+        name: str,
+        place: Place,
+        profile_id: str,
+        instrument: Instrument,
+        gateway_id: str | None = None,
     ) -> SimulatedDevice:
         profile = load_catalogue()[profile_id]
         # Loggers that form counts or means stamp the full minute; the others report from when they were switched on.
@@ -105,7 +111,9 @@ class _TownBuilder:
         return Sky(seed=self.scenario.seed, latitude=at[0], longitude=at[1])
 
     def _road(self, name: str, place: RoadsidePlace, share: float = 1.0) -> Road:
-        return Road(self.scenario.seed, name, place.road, place.peak_flow * share, place.free_speed, self._sky(place.at))
+        return Road(
+            self.scenario.seed, name, place.road, place.peak_flow * share, place.free_speed, self._sky(place.at)
+        )
 
     def _traffic(self, count: int) -> Iterator[SimulatedDevice]:
         for place, number in _dealt(self.places.traffic, count):
@@ -129,7 +137,8 @@ class _TownBuilder:
         seed = self.scenario.seed
         cabinet_id = self._id("cabinet", street, number)
         lamps = tuple(
-            Lamp(self._id("lamp", street, lamps_before + i + 1), street.lamp_w, phase=i % 3 + 1, position=i) for i in range(fed)
+            Lamp(self._id("lamp", street, lamps_before + i + 1), street.lamp_w, phase=i % 3 + 1, position=i)
+            for i in range(fed)
         )
         # Cabinets and lamps of later rounds stand further along, never on top of the first ones.
         offset = 0.0004 * (number - 1)
@@ -147,11 +156,16 @@ class _TownBuilder:
             latitude, longitude = street.point_at((lamp.position + 0.5) / fed)
             serial = f"{lamps_before + lamp.position + 1:02d}"
             pole = Place(
-                id=f"{street.id}-{serial}", name=f"Cột đèn {street.name} {serial}", kind="pole", at=(latitude + offset, longitude)
+                id=f"{street.id}-{serial}",
+                name=f"Cột đèn {street.name} {serial}",
+                kind="pole",
+                at=(latitude + offset, longitude),
             )
             controller = LampController(seed, lamp.name, self._sky(pole.at), circuit, lamp)
             gateway_id = cabinet_id if is_gateway else None
-            yield self._device(lamp.name, f"Đèn {street.name} {serial}", pole, "lamp-controller", controller, gateway_id)
+            yield self._device(
+                lamp.name, f"Đèn {street.name} {serial}", pole, "lamp-controller", controller, gateway_id
+            )
 
     def _air(self, count: int) -> Iterator[SimulatedDevice]:
         for place, number in _dealt(self.places.air, count):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from devices.models import IDENTIFIER_PATTERN
 from devices.yaml_file import read_yaml
-from simulators.signals.traffic import RoadKind
+from simulators.signals.traffic import RoadKind  # noqa: TC001 - pydantic reads the annotation at run time
 
 Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER_PATTERN}$", max_length=40)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]

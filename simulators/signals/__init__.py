@@ -1,10 +1,10 @@
-"""The physics of the simulated towns: each signal a pure function of (seed, place, time), vectorised over time.
+r"""The physics of the simulated towns: each signal a pure function of (seed, place, time), vectorised over time.
 
-Times are float64 arrays of Unix seconds, shape (n,); results have the same shape. Nothing here reads a clock, a file or a random generator with
-state, so the same seed gives the same values in any order, from any process, for any slice of time.
+Times are float64 arrays of Unix seconds, shape (n,); results have the same shape. Nothing here reads a clock, a file or
+a random generator with state, so the same seed gives the same values in any order, from any process, for any slice.
 
     sun -> weather -> traffic -> air, sound
-      \\-> lighting            \\-> water (rain of the days before)
+      \-> lighting \-> water (rain of the days before)
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ def day_of_year(times_s: FloatArray) -> FloatArray:
 
 def ramp(values: FloatArray, low: float, high: float) -> FloatArray:
     """Rise from 0 at `low` to 1 at `high` without a kink; 0 below, 1 above."""
-    x = np.clip((values - low) / (high - low), 0.0, 1.0)
+    x: FloatArray = np.clip((values - low) / (high - low), 0.0, 1.0)
     return x * x * (3.0 - 2.0 * x)

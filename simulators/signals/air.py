@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulators.signals import FloatArray, day_of_year, local_hour, ramp
 from simulators.signals.noise import key_of, smooth
-from simulators.signals.traffic import Road
-from simulators.signals.weather import Sky
+
+if TYPE_CHECKING:
+    from simulators.signals.traffic import Road
+    from simulators.signals.weather import Sky
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +65,6 @@ class Air:
         # Ozone follows the light of the hours before, not of the moment.
         light = sum(self.sky.irradiance(times_s - lag_h * 3_600.0) for lag_h in (0.0, 1.0, 2.0, 3.0)) / 4_000.0
         made = 24.0 + 95.0 * light
-        return np.clip((made - 0.35 * self.no2(times_s)) * (1.0 + 0.07 * self._wander("o3", times_s, 2_700.0)), 2.0, 180.0)
+        return np.clip(
+            (made - 0.35 * self.no2(times_s)) * (1.0 + 0.07 * self._wander("o3", times_s, 2_700.0)), 2.0, 180.0
+        )

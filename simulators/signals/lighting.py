@@ -1,17 +1,19 @@
-"""Street lighting of one cabinet: a dimming programme between sunset and sunrise, lamps that follow it, a meter that adds them up."""
+"""Street lighting of one cabinet: a dimming programme from sunset to sunrise, its lamps, a meter that adds them up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from simulators.signals import DAY_S, LOCAL_OFFSET_S, FloatArray, local_day, local_hour
 from simulators.signals.noise import key_of, smooth, uniform
 from simulators.signals.sun import sunrise_and_sunset
-from simulators.signals.weather import Sky
+
+if TYPE_CHECKING:
+    from simulators.signals.weather import Sky
 
 METERING_START_DAY: Final = 19_723.0
 """Local day since which every meter counts: 2024-01-01."""
@@ -44,7 +46,7 @@ def _burned(programme: Programme, latitude: float, longitude: float) -> tuple[Fl
 
     Between two corners the level is constant, so both sums are straight lines and interpolation is exact.
     """
-    days = METERING_START_DAY + np.arange(_METERED_DAYS)
+    days = METERING_START_DAY + np.arange(_METERED_DAYS, dtype=np.float64)
     rise, fall = sunrise_and_sunset(days, latitude, longitude)
     midnight = days * DAY_S - LOCAL_OFFSET_S
     corners = np.sort(np.concatenate([rise, fall, *(midnight + hour * 3_600.0 for hour in programme.hours)]))

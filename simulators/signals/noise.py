@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simulators.signals import FloatArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simulators.signals import FloatArray
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)  # splitmix64, Steele, Lea and Flood 2014
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
+_NORMAL_FROM_MEAN: Final = 30.0  # from here on no histogram tells a Poisson law from a normal one
 
 
+@lru_cache(maxsize=65_536)
 def key_of(seed: int, *names: str) -> int:
     """A 64-bit key for a named source of randomness; equal on every machine."""
     text = "\x1f".join((str(seed), *names)).encode()
@@ -35,11 +40,12 @@ def uniform(key: int, index: NDArray[np.int64]) -> FloatArray:
 
 
 def gaussian(key: int, index: NDArray[np.int64]) -> FloatArray:
-    """Independent draws, mean 0, standard deviation 1, never beyond 3.5: the sum of four uniforms, near enough to a normal law."""
+    """Independent draws, mean 0, deviation 1, never beyond 3.5: sums of four uniforms, near to a normal law."""
     total = np.zeros(index.shape)
     for part in range(4):
         total += uniform(key ^ (0x5851F42D4C957F2D * (part + 1) & 0xFFFFFFFFFFFFFFFF), index)
-    return (total - 2.0) * 3.0**0.5
+    centred: FloatArray = (total - 2.0) * 3.0**0.5
+    return centred
 
 
 def smooth(key: int, times_s: FloatArray, period_s: float) -> FloatArray:
@@ -55,19 +61,31 @@ def _octave(key: int, times_s: FloatArray, period_s: float) -> FloatArray:
     index = np.floor(position).astype(np.int64)
     x = position - index
     weight = x * x * (3.0 - 2.0 * x)
-    left = 2.0 * uniform(key, index) - 1.0
-    right = 2.0 * uniform(key, index + 1) - 1.0
+    left, right = _neighbours(key, index)
     # Between two draws the variance sinks to a half; 1.6 gives back the mean variance a wandering signal should have.
     return 1.6 * (left + (right - left) * weight)
+
+
+def _neighbours(key: int, index: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """The draws at each index and at the one after it, -1..1."""
+    if not index.size:
+        return np.zeros(0), np.zeros(0)
+    first = int(index.min())
+    span = int(index.max()) - first + 2
+    if span > 2 * index.size:
+        return 2.0 * uniform(key, index) - 1.0, 2.0 * uniform(key, index + 1) - 1.0
+    # Neighbouring times share their draws: make each of them once.
+    draws = 2.0 * uniform(key, np.arange(first, first + span)) - 1.0
+    return draws[index - first], draws[index - first + 1]
 
 
 def poisson(key: int, index: NDArray[np.int64], mean: FloatArray) -> FloatArray:
     """Independent counts with the given means (>= 0), whole numbers >= 0.
 
-    Small means by inverting the exact law, large ones (> 30) by the normal law with the same mean and variance, which no histogram can tell apart.
+    Small means by inverting the exact law, large ones by the normal law of the same mean and variance.
     """
     counts = np.maximum(np.rint(mean + np.sqrt(mean) * gaussian(key, index)), 0.0)
-    small = mean <= 30.0
+    small = mean <= _NORMAL_FROM_MEAN
     if small.any():
         counts[small] = _poisson_small(uniform(key, index[small]), mean[small])
     return counts

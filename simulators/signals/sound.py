@@ -26,7 +26,9 @@ class Soundscape:
         middle = end_s - PERIOD_S / 2.0
         pcu_per_hour = self.road.motor_flow(middle, PERIOD_S)
         traffic = 37.0 + 10.0 * np.log10(pcu_per_hour + 1.0) + 0.08 * (self.road.free_speed - 30.0)
-        evening = np.exp(-(((local_hour(middle) - 20.0) / 2.2) ** 2)) + 0.6 * np.exp(-(((local_hour(middle) - 9.5) / 2.5) ** 2))
+        evening = np.exp(-(((local_hour(middle) - 20.0) / 2.2) ** 2)) + 0.6 * np.exp(
+            -(((local_hour(middle) - 9.5) / 2.5) ** 2)
+        )
         people = (42.0 if self.road.kind is not RoadKind.OLD_TOWN else 50.0) + 12.0 * evening
         rain = 30.0 + 22.0 * ramp(self.road.sky.rain_mm_h(middle), 0.5, 30.0)
         quiet = 38.0

@@ -21,8 +21,16 @@ def _declination_and_equation_of_time(times_s: FloatArray) -> tuple[FloatArray, 
         - 0.002697 * np.cos(3 * gamma)
         + 0.00148 * np.sin(3 * gamma)
     )
-    equation_s = 60.0 * 229.18 * (
-        0.000075 + 0.001868 * np.cos(gamma) - 0.032077 * np.sin(gamma) - 0.014615 * np.cos(2 * gamma) - 0.040849 * np.sin(2 * gamma)
+    equation_s = (
+        60.0
+        * 229.18
+        * (
+            0.000075
+            + 0.001868 * np.cos(gamma)
+            - 0.032077 * np.sin(gamma)
+            - 0.014615 * np.cos(2 * gamma)
+            - 0.040849 * np.sin(2 * gamma)
+        )
     )
     return declination, equation_s
 
@@ -33,7 +41,8 @@ def elevation_deg(times_s: FloatArray, latitude: float, longitude: float) -> Flo
     hour_angle = 2.0 * np.pi * (np.mod(times_s + equation_s, DAY_S) / DAY_S + longitude / 360.0 - 0.5)
     phi = np.radians(latitude)
     sine = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
-    return np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+    elevation: FloatArray = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+    return elevation
 
 
 def sunrise_and_sunset(days: FloatArray, latitude: float, longitude: float) -> tuple[FloatArray, FloatArray]:
@@ -44,7 +53,9 @@ def sunrise_and_sunset(days: FloatArray, latitude: float, longitude: float) -> t
     noon = days * DAY_S - LOCAL_OFFSET_S + DAY_S / 2.0
     declination, equation_s = _declination_and_equation_of_time(noon)
     phi = np.radians(latitude)
-    cosine = (np.sin(np.radians(SUNSET_ELEVATION_DEG)) - np.sin(phi) * np.sin(declination)) / (np.cos(phi) * np.cos(declination))
+    cosine = (np.sin(np.radians(SUNSET_ELEVATION_DEG)) - np.sin(phi) * np.sin(declination)) / (
+        np.cos(phi) * np.cos(declination)
+    )
     half_day_s = np.arccos(np.clip(cosine, -1.0, 1.0)) / (2.0 * np.pi) * DAY_S
     solar_noon = noon + LOCAL_OFFSET_S - longitude / 360.0 * DAY_S - equation_s
     return solar_noon - half_day_s, solar_noon + half_day_s

@@ -1,16 +1,18 @@
-"""Traffic of one road: flows by class with the day's rushes, slowed by its own density and by rain, and banned where the town bans it."""
+"""Traffic of one road: flows by class with the day's rushes, slowed by its own density and rain, banned by hours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from simulators.signals import DAY_S, FloatArray, local_day, local_hour, ramp
 from simulators.signals.noise import key_of, poisson, smooth
-from simulators.signals.weather import Sky
+
+if TYPE_CHECKING:
+    from simulators.signals.weather import Sky
 
 VEHICLE_CLASSES: Final = ("motorcycle", "car", "bus", "truck", "bicycle")
 
@@ -20,15 +22,61 @@ SHARE_BY_CLASS: Final = {"motorcycle": 0.80, "car": 0.12, "bus": 0.01, "truck": 
 PCU_BY_CLASS: Final = {"motorcycle": 0.3, "car": 1.0, "bus": 2.0, "truck": 2.3, "bicycle": 0.2}
 """Passenger-car units a vehicle, TCVN 4054:2005 table 2 (trucks: between two and three axles)."""
 
+_SATURDAY: Final = 5.0
+
 BAN_HOURS: Final = ((9.0, 11.0), (18.0, 21.5))
 """Local hours without motor vehicles in the old town of Hoi An."""
 
-_KNOT_H: Final = np.array([0, 2, 4, 5, 6, 7, 8, 9, 10.5, 11.5, 13, 14, 16, 17, 18, 19, 20.5, 22, 23, 24], dtype=np.float64)
+_KNOT_H: Final = np.array(
+    [0, 2, 4, 5, 6, 7, 8, 9, 10.5, 11.5, 13, 14, 16, 17, 18, 19, 20.5, 22, 23, 24], dtype=np.float64
+)
 _WORKDAY: Final = np.array(
-    [0.06, 0.03, 0.06, 0.28, 0.72, 1.00, 0.78, 0.58, 0.60, 0.78, 0.50, 0.58, 0.80, 1.00, 0.90, 0.70, 0.52, 0.28, 0.14, 0.06]
+    [
+        0.06,
+        0.03,
+        0.06,
+        0.28,
+        0.72,
+        1.00,
+        0.78,
+        0.58,
+        0.60,
+        0.78,
+        0.50,
+        0.58,
+        0.80,
+        1.00,
+        0.90,
+        0.70,
+        0.52,
+        0.28,
+        0.14,
+        0.06,
+    ]
 )
 _WEEKEND: Final = np.array(
-    [0.10, 0.04, 0.05, 0.18, 0.42, 0.58, 0.66, 0.70, 0.72, 0.70, 0.52, 0.58, 0.76, 0.88, 0.92, 0.86, 0.70, 0.40, 0.22, 0.10]
+    [
+        0.10,
+        0.04,
+        0.05,
+        0.18,
+        0.42,
+        0.58,
+        0.66,
+        0.70,
+        0.72,
+        0.70,
+        0.52,
+        0.58,
+        0.76,
+        0.88,
+        0.92,
+        0.86,
+        0.70,
+        0.40,
+        0.22,
+        0.10,
+    ]
 )
 
 
@@ -55,9 +103,10 @@ class Road:
         """Flow as a share of the workday peak, without ban, 0..1.3."""
         hour = local_hour(times_s)
         weekday = np.mod(local_day(times_s) + 3.0, 7.0)  # 1970-01-01 was a Thursday; 0 is Monday
-        shape = np.where(weekday >= 5.0, np.interp(hour, _KNOT_H, _WEEKEND), np.interp(hour, _KNOT_H, _WORKDAY))
+        shape = np.where(weekday >= _SATURDAY, np.interp(hour, _KNOT_H, _WEEKEND), np.interp(hour, _KNOT_H, _WORKDAY))
         wander = 0.08 * smooth(key_of(self.seed, self.name, "activity"), times_s, 1_800.0)
-        return np.clip(shape * (1.0 + wander), 0.0, 1.3)
+        activity: FloatArray = np.clip(shape * (1.0 + wander), 0.0, 1.3)
+        return activity
 
     def allowed_share(self, start_s: FloatArray, end_s: FloatArray) -> FloatArray:
         """Share of each period in which motor vehicles may pass, 0..1; always 1 outside the old town."""
@@ -82,7 +131,9 @@ class Road:
         flows["bicycle"] = flows["bicycle"] * (1.0 - 0.6 * rain)
         if self.kind is RoadKind.ARTERIAL:
             # Lorries keep the national road busy by night.
-            flows["truck"] = flows["truck"] * 2.0 + self.peak_flow * 0.012 * (1.0 - ramp(np.abs(hour - 14.0), 6.0, 9.0) * -1.0)
+            flows["truck"] = flows["truck"] * 2.0 + self.peak_flow * 0.012 * (
+                1.0 - ramp(np.abs(hour - 14.0), 6.0, 9.0) * -1.0
+            )
             flows["bus"] = flows["bus"] * 1.5
         if self.kind is RoadKind.OLD_TOWN:
             flows["truck"] = flows["truck"] * 0.2
@@ -108,10 +159,12 @@ class Road:
         return total
 
     def speed(self, end_s: FloatArray, period_s: float) -> FloatArray:
-        """Mean speed of the vehicles of the periods, km/h, falling with density and rain; meaningful only where some passed."""
+        """Mean speed of the vehicles of the periods, km/h, falling with density and rain."""
         middle = end_s - period_s / 2.0
         load = self.motor_flow(middle, period_s) / (0.52 * self.peak_flow)  # near 1 in the highest rush
         rain = ramp(self.sky.rain_mm_h(middle), 1.0, 25.0)
         spread = smooth(key_of(self.seed, self.name, "speed"), middle, 600.0)
-        speed = self.free_speed * (1.0 - 0.42 * np.clip(load, 0.0, 1.3) ** 2) * (1.0 - 0.15 * rain) * (1.0 + 0.05 * spread)
+        speed = (
+            self.free_speed * (1.0 - 0.42 * np.clip(load, 0.0, 1.3) ** 2) * (1.0 - 0.15 * rain) * (1.0 + 0.05 * spread)
+        )
         return np.maximum(speed, 5.0)

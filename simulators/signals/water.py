@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.signals import FloatArray
 from simulators.signals.noise import key_of, smooth
-from simulators.signals.weather import Sky
+
+if TYPE_CHECKING:
+    from simulators.signals import FloatArray
+    from simulators.signals.weather import Sky
 
 _CONSTITUENTS: Final = (  # period in hours, share of the sum of amplitudes, phase in radians
     (23.934, 0.36, 0.4),  # K1
@@ -17,7 +19,7 @@ _CONSTITUENTS: Final = (  # period in hours, share of the sum of amplitudes, pha
     (12.421, 0.25, 1.2),  # M2
     (12.000, 0.10, 4.0),  # S2
 )
-"""The tide off Quang Nam is mixed, mainly once a day; amplitudes in the proportion of the nearest published station (Qui Nhon)."""
+"""The tide off Quang Nam is mixed, mainly once a day; amplitudes as at the nearest published station (Qui Nhon)."""
 
 _RUNOFF_STEP_H: Final = 2.0
 _RUNOFF_WEIGHTS: Final = np.exp(-np.arange(30) / 9.0) * (1.0 - np.exp(-np.arange(30) / 2.0))

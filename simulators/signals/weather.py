@@ -20,7 +20,7 @@ class Sky:
     longitude: float
 
     def _delayed(self, times_s: FloatArray) -> FloatArray:
-        """Time as the weather sees it: fronts and rain cells come from the north-west, 20 km/h, so the south has them later."""
+        """Time as the weather sees it: fronts come from the north-west at 20 km/h, so the south has them later."""
         kilometres = (15.90 - self.latitude) * 111.0 + (self.longitude - 108.25) * 107.0
         return times_s - kilometres / 20.0 * 3_600.0
 
@@ -61,13 +61,13 @@ class Sky:
         return np.clip(79.0 + daily + summer + wander + rain + 4.0 * self.wetness(times_s), 35.0, 100.0)
 
     def pressure(self, times_s: FloatArray) -> FloatArray:
-        """Air pressure, hPa: winter high, summer low, and the tropical half-daily wave with its maxima near 10 and 22 h."""
+        """Air pressure, hPa: winter high, summer low, and the tropical half-daily wave, highest near 10 and 22 h."""
         annual = 1010.0 + 5.5 * np.cos(2.0 * np.pi * (day_of_year(times_s) - 10.0) / 365.2425)
         wave = 1.5 * np.cos(2.0 * np.pi * (local_hour(times_s) - 10.0) / 12.0)
         return annual + wave + 2.5 * smooth(key_of(self.seed, "pressure"), self._delayed(times_s), 4.0 * 86_400.0)
 
     def wind_speed(self, times_s: FloatArray) -> FloatArray:
-        """Mean wind speed, m/s, 0.2..15: a sea breeze in the afternoon, stronger in showers and in the winter monsoon."""
+        """Mean wind speed, m/s, 0.2..15: a sea breeze in the afternoon, more in showers and in the winter monsoon."""
         breeze = 1.7 * np.exp(-(((local_hour(times_s) - 14.5) / 3.2) ** 2))
         monsoon = 0.6 * np.cos(2.0 * np.pi * (day_of_year(times_s) - 355.0) / 365.2425)
         wander = 0.9 * smooth(key_of(self.seed, "wind"), self._delayed(times_s), 5.0 * 3_600.0)
@@ -80,7 +80,7 @@ class Sky:
         return self.wind_speed(times_s) * np.clip(factor, 1.2, 2.2)
 
     def wind_direction(self, times_s: FloatArray) -> FloatArray:
-        """Direction the wind comes from, degrees, 0 <= d < 360: north-east in winter, south-east in summer, land breeze by night."""
+        """Direction the wind comes from, degrees, 0 <= d < 360: north-east in winter, south-east in summer."""
         season = 85.0 + 45.0 * -np.cos(2.0 * np.pi * (day_of_year(times_s) - 10.0) / 365.2425)
         night = 60.0 * ramp(np.abs(local_hour(times_s) - 14.0), 6.0, 10.0)
         wander = 28.0 * smooth(key_of(self.seed, "wind-direction"), self._delayed(times_s), 4.0 * 3_600.0)

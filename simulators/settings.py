@@ -1,0 +1,59 @@
+"""What a run of the simulators is told from outside: where the broker is and how the run goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _broker_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+        raise ValueError("must be mqtt://[user:password@]host[:port] or mqtts://[user:password@]host[:port]")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("must end after the port")
+    _ = parts.port  # a port that is no number raises ValueError here, with a text of its own
+    return value
+
+
+class SimulatorSettings(BaseSettings):
+    """Settings from the environment, or from files named after them in the secrets folder."""
+
+    model_config = SettingsConfigDict(env_prefix="THUBON_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    broker_url: Annotated[SecretStr, AfterValidator(_broker_url)] = Field(
+        description="broker as a URL, with the user and password of the devices"
+    )
+
+
+def read_settings() -> SimulatorSettings:
+    """Read the settings.
+
+    Raises:
+        pydantic.ValidationError: a setting is missing or wrong.
+    """
+    folder = Path(os.environ.get("THUBON_SECRETS_DIR", "/run/secrets"))
+    # Under mypy the class wants its fields by name, the environment gives them.
+    return SimulatorSettings(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
+
+
+class Broker:
+    """Where devices connect to."""
+
+    def __init__(self, url: SecretStr) -> None:
+        """Take the parts of a checked `mqtt://` or `mqtts://` URL."""
+        parts = urlsplit(url.get_secret_value())
+        self.tls = parts.scheme == "mqtts"
+        self.host = parts.hostname or ""
+        self.port = parts.port or (8883 if self.tls else 1883)
+        self.user = unquote(parts.username) if parts.username else None
+        self.password = unquote(parts.password) if parts.password else None
+
+    def __str__(self) -> str:
+        """Address without credentials, for messages."""
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
