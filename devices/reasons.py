@@ -41,6 +41,7 @@ class Reason(StrEnum):
     TOO_OLD = "too-old"
     CONFLICT = "conflict"
     RATE_LIMITED = "rate-limited"
+    INTERNAL_ERROR = "internal-error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,12 @@ REASON_TEXTS: Final[Mapping[Reason, ReasonText]] = {
         "Another value stands already for the same datastream and time.",
         "Kiểm tra hai thiết bị có dùng chung một mã không, hoặc thiết bị có gửi lại giá trị đã sửa không.",
         "See whether two devices share one id, or whether the device sends corrected values again.",
+    ),
+    Reason.INTERNAL_ERROR: _text(
+        "Lỗi của phần mềm Thu Bồn khi xử lý bản tin này; bản tin được giữ nguyên.",
+        "A fault of Thu Bon itself met this message; the message is kept as it came.",
+        "Báo cho kỹ sư trực kèm nhật ký của ingest; sau khi sửa thì phát lại bản tin.",
+        "Tell the engineer on call, with the worker's log; replay the message once the fault is mended.",
     ),
     Reason.RATE_LIMITED: _text(
         "Nguồn gửi nhanh hơn mức cho phép.",

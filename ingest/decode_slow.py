@@ -117,6 +117,8 @@ class _Walk:
         for device_id, items in body.items():
             device = self._columns.snapshot.by_id.get(device_id)
             count = sum(_readings_in(item) for item in items) if isinstance(items, list) else 1
+            if not count:
+                continue
             if device is None or device.retired:
                 state = "is not in the registry" if device is None else "is retired"
                 self._refuse(Reason.UNKNOWN_DEVICE, f"'{device_id}' {state}", count, device_id=device_id)
@@ -133,8 +135,9 @@ class _Walk:
         if isinstance(body, list):
             for item in body:
                 self._item(device, item)
-        elif isinstance(body, dict) and "values" not in body:
-            self._readings(device, body, self._assign(), {}, 0)
+        elif isinstance(body, dict) and _is_plain(body):
+            if body:
+                self._readings(device, body, self._assign(), {}, 0)
         else:
             self._item(device, body)
 
@@ -162,6 +165,8 @@ class _Walk:
             self._refuse(Reason.WRONG_SHAPE, detail, 1, device_id=device.device_id, value=item)
             return
         values = item["values"]
+        if not values:
+            return
         about = {"ts": _shown(item["ts"])} if item.get("ts") is not None else {}
         quality = _quality_bits(item.get("quality"))
         if quality is None:
@@ -265,9 +270,14 @@ def count_readings(payload: bytes, family: Family, limits: Limits) -> int:
     if family == "gateway" and isinstance(body, dict):
         parts = [part if isinstance(part, list) else [part] for part in body.values()]
         return max(1, sum(_readings_in(item) for part in parts for item in part))
-    if isinstance(body, dict) and "values" not in body:
+    if isinstance(body, dict) and _is_plain(body):
         return max(1, len(body))
     return max(1, sum(_readings_in(item) for item in (body if isinstance(body, list) else [body])))
+
+
+def _is_plain(body: dict[str, Any]) -> bool:
+    """Whether a payload is name -> value alone, without the keys of an item."""
+    return body.keys().isdisjoint(("values", "ts", "quality"))
 
 
 def timestamp_us(ts: Any) -> int:
@@ -280,7 +290,7 @@ def timestamp_us(ts: Any) -> int:
         try:
             if _RFC3339.fullmatch(ts) is None:
                 raise ValueError  # noqa: TRY301
-            return (datetime.fromisoformat(ts) - _EPOCH) // _MICROSECOND
+            return (datetime.fromisoformat(ts.upper()) - _EPOCH) // _MICROSECOND
         except (ValueError, OverflowError):
             detail = f"{_shown(ts)!r} is not an RFC 3339 time with offset"
             raise _Undecodable(Reason.BAD_TIMESTAMP, detail) from None

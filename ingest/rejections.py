@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from devices.reasons import Reason
 from ingest.ledger import UNKNOWN
 from ingest.records import Block, Rejection
+from ingest.route import is_identifier
 
 if TYPE_CHECKING:
     import psycopg
@@ -87,12 +88,12 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
             (
                 time_of(message.received_us),
                 device.town_id if device else UNKNOWN,
-                route.source if len(route.source) > 1 else UNKNOWN,
-                rejection.device_id,
+                route.source,
+                rejection.device_id if rejection.device_id and is_identifier(rejection.device_id) else None,
                 route.family,
                 message.topic,
                 rejection.reason.value,
-                rejection.detail[:_KEPT_DETAIL_CHARACTERS],
+                _storable(rejection.detail[:_KEPT_DETAIL_CHARACTERS]),
                 rejection.readings,
                 Jsonb(rejection.subjects) if rejection.subjects else None,
                 message.payload[:_KEPT_PAYLOAD_BYTES],
@@ -101,6 +102,11 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
                 message.qos,
             )
         )
+
+
+def _storable(text: str) -> str:
+    """Text that PostgreSQL can keep: JSON can hold U+0000 and half characters, it cannot."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _owners(block: Block) -> NDArray[np.int32]:

@@ -6,10 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from devices.models import IDENTIFIER_PATTERN
+
 Family = Literal["telemetry", "gateway", "status", "unknown"]
 
-_ID = r"[a-z0-9][a-z0-9-]{0,62}"
-_TOPIC: Final = re.compile(rf"thubon/v1/(?P<town>{_ID})/(?P<source>{_ID})/(?P<family>telemetry|gateway|status)")
+_IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
+_TOPIC: Final = re.compile(
+    rf"thubon/v1/(?P<town>{IDENTIFIER_PATTERN})/(?P<source>{IDENTIFIER_PATTERN})/(?P<family>telemetry|gateway|status)"
+)
 _KEPT_ROUTES: Final = 200_000
 """Bound of the cache: topics of registered fleets fit, an attacker's invented ones only empty it."""
 
@@ -43,6 +47,11 @@ class Router:
                 self._routes.clear()
             route = self._routes[topic] = _parse(topic)
         return route
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text has the form of a device or town id."""
+    return _IDENTIFIER.fullmatch(text) is not None
 
 
 def _parse(topic: str) -> Route:

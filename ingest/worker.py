@@ -17,6 +17,7 @@ from ingest.decode import Decoder
 from ingest.errors import StorageAwayError
 from ingest.fold import Folder
 from ingest.housekeeping import Housekeeper
+from ingest.isolate import Isolation
 from ingest.metrics import Metrics, MetricsServer
 from ingest.route import SUBSCRIPTIONS
 from ingest.settings import WorkerSettings, client_id
@@ -75,6 +76,7 @@ class Worker:
         self._housekeeping = asyncio.Lock()
         self._storage_error: str | None = "not connected yet"
         self._disk_low = False
+        self._isolation: Isolation | None = None  # of a batch that fails as a whole
 
     def stop(self) -> None:
         """Ask for the end: receive no more, commit and acknowledge what is here, leave."""
@@ -203,8 +205,23 @@ class Worker:
             self.metrics.waiting_bytes.set(batcher.waiting_bytes)
 
     def _store(self, columns: Columns) -> WriteResult:
+        """Validate and write a batch, or the rest of it when it failed before; runs in a thread."""
         if self._disk_low:
             raise StorageAwayError("(free disk space is below THUBON_DISK_RESERVE_BYTES)")
+        if self._isolation is None or self._isolation.columns is not columns:
+            try:
+                return self._validate_and_write(columns)
+            except StorageAwayError:
+                raise
+            except Exception:
+                _LOG.exception(
+                    "A batch of %d messages fails, its messages are written one by one", len(columns.messages)
+                )
+                # A decoder of its own: the stream's decoder works in the event loop at the same time.
+                self._isolation = Isolation(columns, Decoder(limits=self._limits), self._validate_and_write)
+        return self._isolation.write()
+
+    def _validate_and_write(self, columns: Columns) -> WriteResult:
         with self.metrics.write_seconds.time():
             checked = validate(columns, self._rules, subjects=self._limits.subjects)
             return self._writer.write(columns, checked)
