@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from devices.reasons import REASON_TEXTS, Reason
-
-INTEGRATING = (Path(__file__).parents[3] / "docs" / "integrating.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -18,8 +15,3 @@ def test_a_reason_says_in_both_languages_what_it_means_and_how_it_is_mended(reas
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", reason)
     assert all((text.meaning.vi, text.meaning.en, text.cure.vi, text.cure.en))
     assert text.meaning.vi != text.meaning.en
-
-
-@pytest.mark.parametrize("reason", Reason)
-def test_the_installers_guide_explains_every_reason(reason: Reason) -> None:
-    assert f"| `{reason}` |" in INTEGRATING
