@@ -58,7 +58,7 @@ async def run(fleet: Sequence[SimulatedDevice], broker: Broker, plan: RunPlan) -
         desc="history",
         unit=" reports",
         file=sys.stderr,
-        mininterval=0.2 if sys.stderr.isatty() else 5.0,
+        mininterval=0.5,
         disable=plan.backfill_s <= 0.0,
     ) as bar:
         connections = [
