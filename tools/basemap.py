@@ -32,7 +32,7 @@ import shapely
 from shapely.geometry import LineString, MultiPoint, Point, Polygon, box, mapping
 from shapely.geometry.base import BaseGeometry
 
-BBOX = (107.7, 15.3, 109.0, 16.2)
+BBOX = (107.35, 15.3, 109.0, 16.2)
 """West, south, east, north of the map, degrees WGS 84: the towns and what a wide screen shows around them."""
 
 DISTRICTS = {"502": "tam-ky", "503": "hoi-an", "507": "dien-ban"}

@@ -1,10 +1,21 @@
 import type {
-  Device, DeviceDetail, Observation, Overview, Page, Rejection, Session, Town, WindowStatistics,
+  Device,
+  DeviceDetail,
+  Observation,
+  Overview,
+  Page,
+  Rejection,
+  Session,
+  Town,
+  WindowStatistics,
 } from "./types";
 
 /** An answer that is not a success; `status` 0 means that no answer came. */
 export class ApiError extends Error {
-  constructor(readonly status: number, message: string) {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -29,7 +40,11 @@ async function ask(path: string, init: RequestInit = {}, outer?: AbortSignal): P
   return response;
 }
 
-async function get<T>(path: string, parameters: Record<string, string | number> = {}, signal?: AbortSignal): Promise<T> {
+async function get<T>(
+  path: string,
+  parameters: Record<string, string | number> = {},
+  signal?: AbortSignal,
+): Promise<T> {
   const query = new URLSearchParams(Object.entries(parameters).map(([k, v]) => [k, String(v)])).toString();
   const response = await ask(query ? `${path}?${query}` : path, {}, signal);
   return (await response.json()) as T;
@@ -77,7 +92,11 @@ export async function observations(id: string, from: Date, most: number, signal:
 }
 
 export const statistics = (
-  id: string, from: Date, to: Date, resolution: string, signal: AbortSignal,
+  id: string,
+  from: Date,
+  to: Date,
+  resolution: string,
+  signal: AbortSignal,
 ): Promise<{ resolution: string; items: WindowStatistics[] }> =>
   get(
     `/v1/datastreams/${segment(id)}/statistics`,
@@ -86,12 +105,17 @@ export const statistics = (
   );
 
 async function* pages<T>(
-  path: string, parameters: Record<string, string>, most = MOST_PAGES, signal?: AbortSignal,
+  path: string,
+  parameters: Record<string, string>,
+  most = MOST_PAGES,
+  signal?: AbortSignal,
 ): AsyncGenerator<T[]> {
   let cursor: string | null = null;
   for (let page = 0; page < most; page++) {
     const answer: Page<T> = await get<Page<T>>(
-      path, { ...parameters, limit: PAGE_LIMIT, ...(cursor ? { cursor } : {}) }, signal,
+      path,
+      { ...parameters, limit: PAGE_LIMIT, ...(cursor ? { cursor } : {}) },
+      signal,
     );
     yield answer.items;
     cursor = answer.next;

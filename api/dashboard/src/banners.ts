@@ -44,7 +44,12 @@ export class BannerView {
 }
 
 function banner(name: string, role: string): HTMLElement {
-  return h("div", { class: `banner banner-${name}`, role, id: `banner-${name}`, hidden: true }, icon("warning"), h("span"));
+  return h(
+    "div",
+    { class: `banner banner-${name}`, role, id: `banner-${name}`, hidden: true },
+    icon("warning"),
+    h("span"),
+  );
 }
 
 const say = (element: HTMLElement, text: string): void => setText(element.lastElementChild as HTMLElement, text);

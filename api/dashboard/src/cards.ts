@@ -3,7 +3,14 @@ import { age, count, unit, valueText } from "./format";
 import { pick, t } from "./i18n";
 import type { Store } from "./store";
 import {
-  DOMAINS, STATES_IN_SERVICE, type Domain, type DomainOverview, type Headline, type Overview, type State, type StateCounts,
+  DOMAINS,
+  STATES_IN_SERVICE,
+  type Domain,
+  type DomainOverview,
+  type Headline,
+  type Overview,
+  type State,
+  type StateCounts,
   type Town,
 } from "./types";
 import type { StringKey } from "./strings";
@@ -35,7 +42,13 @@ export class CardsView {
     const towns = this.store.towns.filter((town) => !this.store.filter.town || town.id === this.store.filter.town);
     const counts = this.countStates();
     // Overviews come every few seconds, mostly unchanged; a rebuilt card would lose the focus that stands in it.
-    const state = JSON.stringify([document.documentElement.lang, this.store.filter, towns, [...counts], [...this.store.overviews.values()].map((o) => o.domains)]);
+    const state = JSON.stringify([
+      document.documentElement.lang,
+      this.store.filter,
+      towns,
+      [...counts],
+      [...this.store.overviews.values()].map((o) => o.domains),
+    ]);
     if (state === this.drawn) return;
     this.drawn = state;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.id : "";
@@ -59,11 +72,24 @@ export class CardsView {
     const overview = this.store.overviews.get(town.id);
     const full = this.store.filter.town === town.id;
     const total = STATES_IN_SERVICE.reduce((sum, state) => sum + (states[state] ?? 0), 0);
-    return h("article", { class: "card", "data-town": town.id },
-      h("header", { class: "card-head" }, h("h3", {}, pick(town.name)), h("span", { class: "muted" }, t("devicesCount", { n: count(total) }))),
+    return h(
+      "article",
+      { class: "card", "data-town": town.id },
+      h(
+        "header",
+        { class: "card-head" },
+        h("h3", {}, pick(town.name)),
+        h("span", { class: "muted" }, t("devicesCount", { n: count(total) })),
+      ),
       h("div", { class: "states" }, ...STATES_IN_SERVICE.map((state) => this.chip(town.id, state, states[state] ?? 0))),
       overview
-        ? h("dl", { class: "headlines" }, ...inOrder(overview).flatMap(({ domain, headlines }) => headlines.map((line) => headline(line, domain, full))))
+        ? h(
+            "dl",
+            { class: "headlines" },
+            ...inOrder(overview).flatMap(({ domain, headlines }) =>
+              headlines.map((line) => headline(line, domain, full)),
+            ),
+          )
         : h("p", { class: "muted" }, t("loading")),
     );
   }
@@ -72,15 +98,26 @@ export class CardsView {
   private chip(town: string, state: State, n: number): HTMLElement {
     const { filter } = this.store;
     const on = filter.town === town && filter.state === state;
-    const chip = h("button", {
-      type: "button", class: "chip", id: `card-${town}-${state}`, "data-state": state, "data-count": n, "aria-pressed": on,
-      title: t(`stateHelp.${state}`), "data-zero": n === 0,
-    }, icon(state), h("span", { class: "chip-number" }, count(n)), h("span", { class: "chip-text" }, t(`state.${state}`)));
+    const chip = h(
+      "button",
+      {
+        type: "button",
+        class: "chip",
+        id: `card-${town}-${state}`,
+        "data-state": state,
+        "data-count": n,
+        "aria-pressed": on,
+        title: t(`stateHelp.${state}`),
+        "data-zero": n === 0,
+      },
+      icon(state),
+      h("span", { class: "chip-number" }, count(n)),
+      h("span", { class: "chip-text" }, t(`state.${state}`)),
+    );
     chip.setAttribute("aria-pressed", String(on));
     chip.addEventListener("click", () => this.store.setFilter(on ? { state: null } : { town, state }));
     return chip;
   }
-
 }
 
 /** Domains in the page's order: the water first. */
@@ -93,14 +130,32 @@ function headline(line: Headline, domain: Domain, full: boolean): HTMLElement {
   const from = t("fromOf", { n: count(line.datastreams), of: count(line.of) });
   const note = `${how}, ${from}`;
   const newest = full ? line.newest_phenomenon_time : null;
-  const cell = line.value === null
-    ? h("dd", { class: "missing" }, h("span", {}, t("noValue")), h("span", { class: "headline-note" }, reason(line)))
-    : h("dd", {},
-        h("span", { class: "figure" }, valueText(line.property, line.value, line.unit)), h("span", { class: "unit" }, unit(line.unit)),
-        h("span", { class: "headline-note age", "data-age-to": newest, "data-age-from": line.oldest_phenomenon_time }, span(newest, line.oldest_phenomenon_time)));
-  return h("div", { class: "headline", "data-property": line.property, "data-value": line.value ?? "", title: `${pick(line.name)}: ${note}` },
-    h("dt", {}, icon(domain, "domain-icon"), pick(line.name)), cell,
-    full && line.value !== null ? h("dd", { class: "how" }, note) : null);
+  const cell =
+    line.value === null
+      ? h("dd", { class: "missing" }, h("span", {}, t("noValue")), h("span", { class: "headline-note" }, reason(line)))
+      : h(
+          "dd",
+          {},
+          h("span", { class: "figure" }, valueText(line.property, line.value, line.unit)),
+          h("span", { class: "unit" }, unit(line.unit)),
+          h(
+            "span",
+            { class: "headline-note age", "data-age-to": newest, "data-age-from": line.oldest_phenomenon_time },
+            span(newest, line.oldest_phenomenon_time),
+          ),
+        );
+  return h(
+    "div",
+    {
+      class: "headline",
+      "data-property": line.property,
+      "data-value": line.value ?? "",
+      title: `${pick(line.name)}: ${note}`,
+    },
+    h("dt", {}, icon(domain, "domain-icon"), pick(line.name)),
+    cell,
+    full && line.value !== null ? h("dd", { class: "how" }, note) : null,
+  );
 }
 
 function reason(line: Headline): string {

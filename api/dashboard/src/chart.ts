@@ -23,7 +23,12 @@ export interface Course {
 }
 
 /** The course of a datastream over the last hours: raw where few enough, window statistics where long. */
-export async function loadCourse(stream: Datastream, hours: number, intervalS: number, signal: AbortSignal): Promise<Course> {
+export async function loadCourse(
+  stream: Datastream,
+  hours: number,
+  intervalS: number,
+  signal: AbortSignal,
+): Promise<Course> {
   const now = new Date(nowMs());
   const from = new Date(now.getTime() - hours * 3_600_000);
   if ((hours * 3600) / intervalS > MOST_RAW) {
@@ -66,8 +71,16 @@ export function fromWindows(items: readonly WindowStatistics[], windowS: number)
   return course;
 }
 
-const emptyCourse = (kind: Course["kind"], windowS: number): Course =>
-  ({ kind, windowS, cut: false, times: [], lowest: [], highest: [], values: [], flagged: [] });
+const emptyCourse = (kind: Course["kind"], windowS: number): Course => ({
+  kind,
+  windowS,
+  cut: false,
+  times: [],
+  lowest: [],
+  highest: [],
+  values: [],
+  flagged: [],
+});
 
 function push(course: Course, time: number, value: number | null, flagged: number | null): void {
   course.times.push(time);
@@ -79,16 +92,26 @@ function push(course: Course, time: number, value: number | null, flagged: numbe
 
 /** Draw a course into an element; `say` gets the words of what lies under the pointer, null when nothing does. */
 export function drawCourse(
-  parent: HTMLElement, course: Course, stream: Datastream, hours: number, say: (text: string | null) => void,
+  parent: HTMLElement,
+  course: Course,
+  stream: Datastream,
+  hours: number,
+  say: (text: string | null) => void,
 ): uPlot {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   const font = `12px ${style.getPropertyValue("--font").trim() || "sans-serif"}`;
-  const axis = { stroke: colour("muted"), font, grid: { stroke: colour("chart-grid"), width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: colour("muted"),
+    font,
+    grid: { stroke: colour("chart-grid"), width: 1 },
+    ticks: { show: false },
+  };
   const words = (values: number[]): string[] => values.map((value) => number(value, stream.unit === "m" ? "m" : ""));
   const lone = { show: (_: uPlot, __: number, first: number, last: number) => last - first < 40, size: 4 };
   const options: uPlot.Options = {
-    width: Math.max(240, parent.clientWidth), height: Math.max(150, parent.clientHeight),
+    width: Math.max(240, parent.clientWidth),
+    height: Math.max(150, parent.clientHeight),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), ZONE),
     legend: { show: false },
     cursor: { drag: { x: false, y: false, setScale: false }, points: { size: 7 } },
@@ -97,7 +120,12 @@ export function drawCourse(
       y: { range: (_, low, high) => yRange(low, high) },
     },
     axes: [
-      { ...axis, size: 28, space: 64, values: (_, splits) => splits.map((s) => (hours > 48 ? day(s * 1000) : clockTime(s * 1000).slice(0, 5))) },
+      {
+        ...axis,
+        size: 28,
+        space: 64,
+        values: (_, splits) => splits.map((s) => (hours > 48 ? day(s * 1000) : clockTime(s * 1000).slice(0, 5))),
+      },
       { ...axis, size: 52, values: (_, splits) => words(splits) },
     ],
     series: [
@@ -105,7 +133,11 @@ export function drawCourse(
       { stroke: "transparent", points: { show: false } },
       { stroke: "transparent", points: { show: false } },
       { stroke: colour("chart-line"), width: 2, points: { ...lone, fill: colour("chart-line") } },
-      { stroke: colour("stale"), width: 0, points: { show: true, size: 6, fill: colour("panel"), stroke: colour("stale") } },
+      {
+        stroke: colour("stale"),
+        width: 0,
+        points: { show: true, size: 6, fill: colour("panel"), stroke: colour("stale") },
+      },
     ],
     bands: [{ series: [2, 1], fill: colour("chart-band") }],
     hooks: { setCursor: [(chart) => say(under(chart, course, stream))] },
@@ -113,8 +145,13 @@ export function drawCourse(
   return new uPlot(options, columns(course), parent);
 }
 
-export const columns = (course: Course): uPlot.AlignedData =>
-  [course.times, course.lowest, course.highest, course.values, course.flagged];
+export const columns = (course: Course): uPlot.AlignedData => [
+  course.times,
+  course.lowest,
+  course.highest,
+  course.values,
+  course.flagged,
+];
 
 /** A flat line stands in the middle, and small noise is not blown up to the height of the chart. */
 function yRange(low: number | null, high: number | null): [number, number] {
@@ -132,8 +169,10 @@ function under(chart: uPlot, course: Course, stream: Datastream): string | null 
   const when = `${day(time * 1000)} ${clockTime(time * 1000)}`;
   const lowest = course.lowest[at];
   const highest = course.highest[at];
-  const span = lowest !== null && lowest !== undefined && highest !== null && highest !== undefined
-    ? ` (${number(lowest, stream.unit)} – ${number(highest, stream.unit)})` : "";
+  const span =
+    lowest !== null && lowest !== undefined && highest !== null && highest !== undefined
+      ? ` (${number(lowest, stream.unit)} – ${number(highest, stream.unit)})`
+      : "";
   const flag = course.flagged[at] === null ? "" : ` · ${t("flaggedPoints")}`;
   return `${when}: ${number(value, stream.unit)} ${unit(stream.unit)}${span}${flag}`;
 }
@@ -146,9 +185,18 @@ export function summary(course: Course, stream: Datastream, name: string): strin
   const last = values.at(-1);
   if (last === undefined) return t("chartNone");
   return t("chartSummary", {
-    name, n: values.length, unit: unit(stream.unit), last: number(last, stream.unit),
-    min: number(lows.reduce((a, b) => Math.min(a, b)), stream.unit),
-    max: number(highs.reduce((a, b) => Math.max(a, b)), stream.unit),
+    name,
+    n: values.length,
+    unit: unit(stream.unit),
+    last: number(last, stream.unit),
+    min: number(
+      lows.reduce((a, b) => Math.min(a, b)),
+      stream.unit,
+    ),
+    max: number(
+      highs.reduce((a, b) => Math.max(a, b)),
+      stream.unit,
+    ),
   });
 }
 

@@ -25,8 +25,13 @@ export class ChartPanel {
   private abort = new AbortController();
 
   constructor(private readonly intervalOf: (stream: Datastream) => number) {
-    this.element = h("section", { class: "detail-part", "aria-labelledby": "chart-title" },
-      h("div", { class: "part-head" }, h("div", {}, this.title, this.now), this.ranges), this.place, this.note);
+    this.element = h(
+      "section",
+      { class: "detail-part", "aria-labelledby": "chart-title" },
+      h("div", { class: "part-head" }, h("div", {}, this.title, this.now), this.ranges),
+      this.place,
+      this.note,
+    );
     for (const hours of RANGES_H) {
       const button = h("button", { type: "button", "data-hours": hours });
       button.addEventListener("click", () => {
@@ -36,7 +41,9 @@ export class ChartPanel {
       });
       this.ranges.append(button);
     }
-    new ResizeObserver(() => this.chart?.setSize({ width: this.place.clientWidth, height: this.place.clientHeight })).observe(this.place);
+    new ResizeObserver(() =>
+      this.chart?.setSize({ width: this.place.clientWidth, height: this.place.clientHeight }),
+    ).observe(this.place);
     this.words();
   }
 
@@ -68,8 +75,10 @@ export class ChartPanel {
     this.now.dataset["observed"] = value.phenomenon_time;
     this.now.dataset["staleAfter"] = String(staleAfterS);
     this.now.replaceChildren(
-      h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)), h("span", { class: "unit" }, unit(value.unit)),
-      ageElement(value.phenomenon_time));
+      h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)),
+      h("span", { class: "unit" }, unit(value.unit)),
+      ageElement(value.phenomenon_time),
+    );
   }
 
   /** Draw again with the words and colours of now. */
@@ -102,7 +111,8 @@ export class ChartPanel {
       this.course = course;
       this.render();
     } catch (error) {
-      if (!signal.aborted) setText(this.note, t("failedPart", { detail: error instanceof ApiError ? error.message : String(error) }));
+      if (!signal.aborted)
+        setText(this.note, t("failedPart", { detail: error instanceof ApiError ? error.message : String(error) }));
     }
   }
 
@@ -118,7 +128,9 @@ export class ChartPanel {
     this.chart = null;
     if (!this.course || !this.stream) return;
     if (this.course.times.length > 0) {
-      this.chart = drawCourse(this.place, this.course, this.stream, this.hours, (text) => setText(this.note, text ?? this.kind()));
+      this.chart = drawCourse(this.place, this.course, this.stream, this.hours, (text) =>
+        setText(this.note, text ?? this.kind()),
+      );
     }
     this.describe();
   }

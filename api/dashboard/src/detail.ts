@@ -27,14 +27,28 @@ export class DetailView {
   private charted: string | null = null;
   private abort = new AbortController();
 
-  constructor(private readonly store: Store, private readonly onClose: () => void) {
+  constructor(
+    private readonly store: Store,
+    private readonly onClose: () => void,
+  ) {
     this.element.append(
       h("div", { class: "detail-head" }, h("div", {}, this.title, this.place), this.close),
-      this.state, this.chart.element,
-      h("section", { class: "detail-part", "aria-labelledby": "values-title" },
+      this.state,
+      this.chart.element,
+      h(
+        "section",
+        { class: "detail-part", "aria-labelledby": "values-title" },
         h("div", { class: "part-head" }, this.valuesTitle),
-        h("table", { class: "values", id: "values", "aria-labelledby": "values-title" }, h("thead", {}, this.head), this.body), this.note),
-      this.refusals.element, this.facts,
+        h(
+          "table",
+          { class: "values", id: "values", "aria-labelledby": "values-title" },
+          h("thead", {}, this.head),
+          this.body,
+        ),
+        this.note,
+      ),
+      this.refusals.element,
+      this.facts,
     );
     byId("side").append(this.element);
     this.close.addEventListener("click", onClose);
@@ -63,6 +77,11 @@ export class DetailView {
     this.body.replaceChildren();
     this.refusals.words();
     this.chart.redraw();
+    this.update(false);
+  }
+
+  /** The stream came or went: what is known of the device's state changed its worth. */
+  lineChanged(): void {
     this.update(false);
   }
 
@@ -105,7 +124,8 @@ export class DetailView {
       this.update(false);
       this.pickChart(this.charted ?? this.entry?.latest[0]?.datastream ?? detail.datastreams[0]?.id ?? null);
     } catch (error) {
-      if (!signal.aborted) setText(this.note, t("failedPart", { detail: error instanceof ApiError ? error.message : String(error) }));
+      if (!signal.aborted)
+        setText(this.note, t("failedPart", { detail: error instanceof ApiError ? error.message : String(error) }));
     }
   }
 
@@ -122,12 +142,19 @@ export class DetailView {
     if (!entry) return;
     const town = this.store.towns.find((other) => other.id === entry.town);
     setText(this.title, entry.name);
-    setText(this.place, [entry.site.name, town ? pick(town.name) : entry.town, t(`domain.${entry.domain}`)].join(" · "));
+    setText(
+      this.place,
+      [entry.site.name, town ? pick(town.name) : entry.town, t(`domain.${entry.domain}`)].join(" · "),
+    );
     this.element.dataset["device"] = entry.id;
     this.close.setAttribute("aria-label", t("close"));
     this.close.title = t("close");
     this.state.dataset["state"] = entry.state;
-    this.state.replaceChildren(icon(entry.state, "state-icon"), h("strong", {}, t(`state.${entry.state}`)), h("span", { class: "small" }, t(`stateHelp.${entry.state}`)));
+    this.state.replaceChildren(
+      icon(entry.state, "state-icon"),
+      h("strong", {}, t(`state.${entry.state}`)),
+      h("span", { class: "small" }, this.store.live ? t(`stateHelp.${entry.state}`) : t("stateFrozen")),
+    );
     this.facts.replaceChildren(
       ...fact(t("colDevice"), h("code", {}, entry.id)),
       ...fact(t("profile"), h("code", {}, entry.profile)),
@@ -137,9 +164,16 @@ export class DetailView {
     setText(this.valuesTitle, t("valuesTitle"));
     if (this.head.lang !== document.documentElement.lang) {
       this.head.lang = document.documentElement.lang;
-      this.head.replaceChildren(...[t("colProperty"), t("colValueUnit"), t("colObserved"), t("colAge")].map((text) => h("th", { scope: "col" }, text)));
+      this.head.replaceChildren(
+        ...[t("colProperty"), t("colValueUnit"), t("colObserved"), t("colAge")].map((text) =>
+          h("th", { scope: "col" }, text),
+        ),
+      );
     }
-    this.chart.current(entry.latest.find((value) => value.datastream === this.charted), this.staleAfterS(this.charted ?? ""));
+    this.chart.current(
+      entry.latest.find((value) => value.datastream === this.charted),
+      this.staleAfterS(this.charted ?? ""),
+    );
     for (const value of entry.latest) {
       this.fill(value);
       if (live) this.chart.add(value);
@@ -152,9 +186,32 @@ export class DetailView {
   private fill(value: Value): void {
     let row = this.rows.get(value.datastream);
     if (!row) {
-      row = h("tr", { "data-datastream": value.datastream, class: value.datastream === this.charted ? "charted" : null },
-        h("th", { scope: "row" }, h("button", { type: "button", class: "chart-button", "data-chart": value.datastream, title: t("showChart", { name: pick(value.label) }) }, pick(value.label))),
-        h("td", { class: "value-cell" }), h("td", { class: "observed" }), h("td", { class: "age-cell" }, ageElement(value.phenomenon_time), h("span", { class: "stale-flag" }, icon("stale"), h("span", {}, t("staleValue")))));
+      row = h(
+        "tr",
+        { "data-datastream": value.datastream, class: value.datastream === this.charted ? "charted" : null },
+        h(
+          "th",
+          { scope: "row" },
+          h(
+            "button",
+            {
+              type: "button",
+              class: "chart-button",
+              "data-chart": value.datastream,
+              title: t("showChart", { name: pick(value.label) }),
+            },
+            pick(value.label),
+          ),
+        ),
+        h("td", { class: "value-cell" }),
+        h("td", { class: "observed" }),
+        h(
+          "td",
+          { class: "age-cell" },
+          ageElement(value.phenomenon_time),
+          h("span", { class: "stale-flag" }, icon("stale"), h("span", {}, t("staleValue"))),
+        ),
+      );
       this.rows.set(value.datastream, row);
       this.body.append(row);
     }
@@ -165,7 +222,12 @@ export class DetailView {
     row.dataset["observed"] = value.phenomenon_time;
     row.dataset["staleAfter"] = String(this.staleAfterS(value.datastream));
     row.dataset["quality"] = String(value.quality);
-    cell.replaceChildren(h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)), " ", h("span", { class: "unit" }, unit(value.unit)), ...flags(value.quality));
+    cell.replaceChildren(
+      h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)),
+      " ",
+      h("span", { class: "unit" }, unit(value.unit)),
+      ...flags(value.quality),
+    );
     setText(observed, observedTime(value.phenomenon_time));
     setAge(age.firstElementChild as HTMLElement, value.phenomenon_time);
     if (changed) flash(row);

@@ -2,7 +2,9 @@ type Child = Node | string | null | undefined;
 
 /** Make an element; attributes that are null or false are left out. No inline styles: the policy forbids them. */
 export function h<K extends keyof HTMLElementTagNameMap>(
-  tag: K, attributes: Record<string, string | number | boolean | null | undefined> = {}, ...children: Child[]
+  tag: K,
+  attributes: Record<string, string | number | boolean | null | undefined> = {},
+  ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

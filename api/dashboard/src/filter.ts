@@ -17,9 +17,11 @@ export type Order = "state" | "name" | "age";
 /** Compare two devices; every order ends in the id, so that rows never swap places without a reason. */
 export function compare(order: Order, a: Entry, b: Entry): number {
   const first =
-    order === "state" ? (RANK.get(a.state) ?? 9) - (RANK.get(b.state) ?? 9)
-    : order === "name" ? a.folded.localeCompare(b.folded)
-    : time(a.phenomenon_time) - time(b.phenomenon_time);
+    order === "state"
+      ? (RANK.get(a.state) ?? 9) - (RANK.get(b.state) ?? 9)
+      : order === "name"
+        ? a.folded.localeCompare(b.folded)
+        : time(a.phenomenon_time) - time(b.phenomenon_time);
   return first || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 

@@ -61,18 +61,26 @@ export function age(time: string | null | undefined): string {
 
 /** Clock time in the towns' zone. */
 export const clockTime = (time: string | number | Date): string =>
-  cached("clock", (locale) => new Intl.DateTimeFormat(locale, {
-    timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-  })).format(new Date(time));
+  cached(
+    "clock",
+    (locale) =>
+      new Intl.DateTimeFormat(locale, {
+        timeZone: ZONE,
+        hour: "2-digit",
+        minute: "2-digit",
+        second: "2-digit",
+        hourCycle: "h23",
+      }),
+  ).format(new Date(time));
 
 /** Date and clock time in the towns' zone, day before month. */
-export const dateTime = (time: string | number | Date): string =>
-  `${day(time)} ${clockTime(time)}`;
+export const dateTime = (time: string | number | Date): string => `${day(time)} ${clockTime(time)}`;
 
 export const day = (time: string | number | Date): string =>
-  cached("day", (locale) => new Intl.DateTimeFormat(locale, { timeZone: ZONE, day: "2-digit", month: "2-digit" })).format(
-    new Date(time),
-  );
+  cached(
+    "day",
+    (locale) => new Intl.DateTimeFormat(locale, { timeZone: ZONE, day: "2-digit", month: "2-digit" }),
+  ).format(new Date(time));
 
 /** Clock time alone for today, with the date for any other day: "07:15" of yesterday misleads. */
 export function observedTime(time: string): string {

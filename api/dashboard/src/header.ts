@@ -17,14 +17,29 @@ export class HeaderView {
   private readonly languages = h("div", { class: "switch small", role: "group", id: "language-switch" });
   private readonly liveText = h("span", { class: "live-text" });
   private readonly liveAge = h("span", { class: "live-age" });
-  private readonly live = h("div", { class: "live", id: "live", role: "status" }, h("span", { class: "live-dot" }), this.liveText);
+  private readonly live = h(
+    "div",
+    { class: "live", id: "live", role: "status" },
+    h("span", { class: "live-dot" }),
+    this.liveText,
+  );
   private readonly clock = h("time", { class: "clock", id: "clock" });
   private readonly theme = h("button", { type: "button", class: "icon-button", id: "theme" }, icon("theme"));
   private readonly leave = h("button", { type: "button", class: "text-button", id: "log-out", hidden: true });
 
-  constructor(private readonly store: Store, onTheme: () => void, onLeave: () => void) {
+  constructor(
+    private readonly store: Store,
+    onTheme: () => void,
+    onLeave: () => void,
+  ) {
     byId("header").append(
-      h("div", { class: "brand" }, h("span", { class: "logo", "aria-hidden": "true" }), h("h1", {}, "Thu Bồn"), this.subtitle),
+      h(
+        "div",
+        { class: "brand" },
+        h("span", { class: "logo", "aria-hidden": "true" }),
+        h("h1", {}, "Thu Bồn"),
+        this.subtitle,
+      ),
       this.towns,
       h("div", { class: "live-box" }, this.live, this.liveAge),
       this.clock,
@@ -33,7 +48,11 @@ export class HeaderView {
     this.theme.addEventListener("click", onTheme);
     this.leave.addEventListener("click", onLeave);
     for (const code of LANGUAGES) {
-      const button = h("button", { type: "button", lang: code, "data-language": code, "aria-label": NAMES[code] }, code.toUpperCase());
+      const button = h(
+        "button",
+        { type: "button", lang: code, "data-language": code, "aria-label": NAMES[code] },
+        code.toUpperCase(),
+      );
       button.addEventListener("click", () => setLanguage(code));
       this.languages.append(button);
     }
@@ -57,7 +76,10 @@ export class HeaderView {
   }
 
   drawTowns(): void {
-    const wanted = [{ id: "", text: t("allTowns") }, ...this.store.towns.map((town) => ({ id: town.id, text: pick(town.name) }))];
+    const wanted = [
+      { id: "", text: t("allTowns") },
+      ...this.store.towns.map((town) => ({ id: town.id, text: pick(town.name) })),
+    ];
     while (this.towns.children.length > wanted.length) this.towns.lastElementChild?.remove();
     wanted.forEach(({ id, text }, place) => {
       let button = this.towns.children[place] as HTMLButtonElement | undefined;

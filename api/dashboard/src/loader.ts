@@ -26,7 +26,10 @@ export class Loader {
   private first = true;
   private loadedMs = 0;
 
-  constructor(private readonly store: Store, private readonly handlers: LoaderHandlers) {}
+  constructor(
+    private readonly store: Store,
+    private readonly handlers: LoaderHandlers,
+  ) {}
 
   start(): void {
     this.running = true;

@@ -9,13 +9,27 @@ export class LoginView {
   private readonly help = h("p", { class: "muted", id: "login-help" });
   private readonly label = h("label", { for: "token" });
   private readonly token = h("input", {
-    id: "token", type: "password", autocomplete: "current-password", required: true, maxlength: 512, "aria-describedby": "login-help login-error",
+    id: "token",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    maxlength: 512,
+    "aria-describedby": "login-help login-error",
   });
   private readonly error = h("p", { class: "login-error", id: "login-error", role: "alert" });
   private readonly button = h("button", { type: "submit", class: "primary" });
 
   constructor(private readonly onDone: () => void) {
-    const form = h("form", { method: "dialog" }, this.title, this.help, this.label, this.token, this.error, this.button);
+    const form = h(
+      "form",
+      { method: "dialog" },
+      this.title,
+      this.help,
+      this.label,
+      this.token,
+      this.error,
+      this.button,
+    );
     this.dialog.append(form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();

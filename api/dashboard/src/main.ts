@@ -5,8 +5,13 @@ import "@fontsource/be-vietnam-pro/vietnamese-600.css";
 import "leaflet/dist/leaflet.css";
 import "uplot/dist/uPlot.min.css";
 import "./styles/tokens.css";
+import "./styles/header.css";
 import "./styles/layout.css";
-import "./styles/parts.css";
+import "./styles/towns.css";
+import "./styles/table.css";
+import "./styles/problems.css";
+import "./styles/detail.css";
+import "./styles/login.css";
 import "./styles/map.css";
 import * as api from "./api";
 import { BannerView } from "./banners";
@@ -64,17 +69,14 @@ const live = new Live({
   state: (state) => {
     store.live = state === "connected";
     banners.setCut(state === "cut");
+    detail.lineChanged();
     header.tick(live);
   },
   refused: () => refuse(),
 });
 
-let town = store.filter.town;
 store.onChange((changes) => {
-  if (store.filter.town !== town) {
-    town = store.filter.town;
-    map.focus(store.towns.find((other) => other.id === town));
-  }
+  if (changes.place) map.focus(store.towns.find((town) => town.id === store.filter.town));
   if (changes.towns) header.drawTowns();
   if (changes.towns || changes.list) {
     cards.draw();

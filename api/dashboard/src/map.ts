@@ -32,20 +32,29 @@ export class MapView {
   constructor(private readonly store: Store) {
     byId("map-panel").append(this.title, this.box, this.note, this.legend);
     this.map = L.map(this.box, {
-      preferCanvas: true, attributionControl: false, zoomControl: false, renderer: this.renderer,
-      minZoom: 8, maxZoom: MAX_ZOOM, maxBounds: REGION.pad(0.5), zoomSnap: 0.25, zoomAnimation: !reducedMotion(),
+      preferCanvas: true,
+      attributionControl: false,
+      zoomControl: false,
+      renderer: this.renderer,
+      minZoom: 8,
+      maxZoom: MAX_ZOOM,
+      maxBounds: REGION.pad(0.5),
+      zoomSnap: 0.25,
+      zoomAnimation: !reducedMotion(),
       fadeAnimation: !reducedMotion(),
     });
     this.map.fitBounds(REGION);
     const pane = this.map.createPane("base");
     pane.classList.add("base-pane");
     this.base = L.geoJSON(undefined, {
-      pane: "base", interactive: false, renderer: L.canvas({ pane: "base", padding: 0.5 }), style: baseStyle,
+      pane: "base",
+      interactive: false,
+      renderer: L.canvas({ pane: "base", padding: 0.5 }),
+      style: baseStyle,
     } as L.GeoJSONOptions).addTo(this.map);
     this.devices.addTo(this.map);
     this.map.on("zoomend", () => this.resize());
     new ResizeObserver(() => this.map.invalidateSize({ animate: false })).observe(this.box);
-    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.repaint());
     void fetch(baseMapUrl).then(async (answer) => this.base.addData(await answer.json()));
     this.words();
   }
@@ -60,7 +69,9 @@ export class MapView {
       ...STATES_IN_SERVICE.map((state) => h("li", { "data-state": state }, icon(state), t(`state.${state}`))),
     );
     if (this.zoom) this.zoom.remove();
-    this.zoom = L.control.zoom({ position: "topright", zoomInTitle: t("zoomIn"), zoomOutTitle: t("zoomOut") }).addTo(this.map);
+    this.zoom = L.control
+      .zoom({ position: "topright", zoomInTitle: t("zoomIn"), zoomOutTitle: t("zoomOut") })
+      .addTo(this.map);
     this.label("sea", [15.78, 108.56], t("sea"), "label-sea");
     for (const town of this.store.towns) this.labelTown(town);
   }
@@ -76,10 +87,19 @@ export class MapView {
   focus(town: Town | undefined): void {
     if (town) {
       const [west, south, east, north] = town.bbox;
-      this.map.fitBounds([[south, west], [north, east]], { ...FIT, animate: !reducedMotion() });
+      this.map.fitBounds(
+        [
+          [south, west],
+          [north, east],
+        ],
+        { ...FIT, animate: !reducedMotion() },
+      );
     } else {
       const bounds = L.latLngBounds([]);
-      for (const { bbox: [west, south, east, north] } of this.store.towns) bounds.extend([south, west]).extend([north, east]);
+      for (const {
+        bbox: [west, south, east, north],
+      } of this.store.towns)
+        bounds.extend([south, west]).extend([north, east]);
       this.map.fitBounds(bounds.isValid() ? bounds : REGION, { ...FIT, animate: !reducedMotion() });
     }
   }
@@ -114,7 +134,11 @@ export class MapView {
 
   private add(entry: Entry, place: number): void {
     const marker = new DeviceMarker(
-      [entry.site.latitude, entry.site.longitude], entry.id, look(entry, this.store), place, () => this.palette,
+      [entry.site.latitude, entry.site.longitude],
+      entry.id,
+      look(entry, this.store),
+      place,
+      () => this.palette,
       { renderer: this.renderer, radius: this.radius(), weight: 1, bubblingMouseEvents: false },
     );
     marker.on("click", () => this.store.select(entry.id));
@@ -168,7 +192,9 @@ export class MapView {
 const reducedMotion = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const look = (entry: Entry, store: Store): DeviceMarker["look"] => ({
-  domain: entry.domain, state: entry.state, selected: store.selected === entry.id,
+  domain: entry.domain,
+  state: entry.state,
+  selected: store.selected === entry.id,
 });
 
 function tooltip(entry: Entry): HTMLElement {
@@ -184,10 +210,15 @@ function palette(): Palette {
   const colour = colours();
   return {
     states: {
-      online: colour("online"), stale: colour("stale"), offline: colour("offline"),
-      "never-seen": colour("never-seen"), retired: colour("retired"),
+      online: colour("online"),
+      stale: colour("stale"),
+      offline: colour("offline"),
+      "never-seen": colour("never-seen"),
+      retired: colour("retired"),
     },
-    outline: colour("marker-outline"), mark: colour("marker-mark"), selection: colour("accent"),
+    outline: colour("marker-outline"),
+    mark: colour("marker-mark"),
+    selection: colour("accent"),
   };
 }
 
@@ -197,12 +228,24 @@ function baseStyle(feature?: GeoJSON.Feature): L.PathOptions {
     case "land":
       return { stroke: true, color: colour("shore"), weight: 1, fill: true, fillColor: colour("land"), fillOpacity: 1 };
     case "lake":
-      return { stroke: true, color: colour("shore"), weight: 0.7, fill: true, fillColor: colour("water"), fillOpacity: 1 };
+      return {
+        stroke: true,
+        color: colour("shore"),
+        weight: 0.7,
+        fill: true,
+        fillColor: colour("water"),
+        fillOpacity: 1,
+      };
     case "river":
       return { color: colour("river"), weight: 1.6, fill: false };
     default:
       return {
-        color: colour("town-line"), weight: 1.4, dashArray: "5 4", fill: true, fillColor: colour("town"), fillOpacity: 0.5,
+        color: colour("town-line"),
+        weight: 1.4,
+        dashArray: "5 4",
+        fill: true,
+        fillColor: colour("town"),
+        fillOpacity: 0.5,
       };
   }
 }

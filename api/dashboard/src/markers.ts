@@ -30,8 +30,12 @@ const SPACING_PX = 11;
 
 export class DeviceMarker extends L.CircleMarker {
   constructor(
-    latlng: L.LatLngExpression, readonly id: string, public look: Look, private readonly place: number,
-    private readonly palette: () => Palette, options: L.CircleMarkerOptions,
+    latlng: L.LatLngExpression,
+    readonly id: string,
+    public look: Look,
+    private readonly place: number,
+    private readonly palette: () => Palette,
+    options: L.CircleMarkerOptions,
   ) {
     super(latlng, options);
   }

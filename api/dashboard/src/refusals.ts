@@ -20,8 +20,13 @@ export class RefusalsPanel {
   private failure: string | null = null;
 
   constructor() {
-    this.element = h("section", { class: "detail-part", "aria-labelledby": "refusals-title" },
-      h("div", { class: "part-head" }, this.title, this.number), this.list, this.note);
+    this.element = h(
+      "section",
+      { class: "detail-part", "aria-labelledby": "refusals-title" },
+      h("div", { class: "part-head" }, this.title, this.number),
+      this.list,
+      this.note,
+    );
   }
 
   async load(device: string, signal: AbortSignal): Promise<void> {
@@ -45,9 +50,20 @@ export class RefusalsPanel {
     setText(this.title, t("rejectionsTitle"));
     const items = this.page?.items ?? [];
     this.list.dataset["count"] = String(items.length);
-    setText(this.number, items.length > 0 ? t("rejectionsCount", { n: `${count(items.length)}${this.page?.next ? "+" : ""}` }) : "");
-    setText(this.note, this.failure !== null ? t("failedPart", { detail: this.failure || t("noAnswer") })
-      : this.page === null ? t("loading") : items.length === 0 ? t("rejectionsNone") : "");
+    setText(
+      this.number,
+      items.length > 0 ? t("rejectionsCount", { n: `${count(items.length)}${this.page?.next ? "+" : ""}` }) : "",
+    );
+    setText(
+      this.note,
+      this.failure !== null
+        ? t("failedPart", { detail: this.failure || t("noAnswer") })
+        : this.page === null
+          ? t("loading")
+          : items.length === 0
+            ? t("rejectionsNone")
+            : "",
+    );
     this.list.replaceChildren(...group(items).map(({ first, readings }) => item(first, readings)));
   }
 }
@@ -65,12 +81,23 @@ function group(items: readonly Rejection[]): { first: Rejection; readings: numbe
 
 function item(rejection: Rejection, readings: number): HTMLElement {
   const text = TEXTS[rejection.reason];
-  return h("li", { "data-reason": rejection.reason },
-    h("p", { class: "refusal-head" },
-      h("strong", {}, text ? pick(text.meaning) : rejection.reason), " ",
-      h("code", {}, rejection.reason)),
+  return h(
+    "li",
+    { "data-reason": rejection.reason },
+    h(
+      "p",
+      { class: "refusal-head" },
+      h("strong", {}, text ? pick(text.meaning) : rejection.reason),
+      " ",
+      h("code", {}, rejection.reason),
+    ),
     rejection.detail ? h("p", { class: "small" }, rejection.detail) : null,
     text ? h("p", { class: "small cure" }, pick(text.cure)) : null,
-    h("p", { class: "small muted" }, `${t("readingsRefused", { n: count(readings) })} · ${observedTime(rejection.received_time)} · `, ageElement(rejection.received_time)),
+    h(
+      "p",
+      { class: "small muted" },
+      `${t("readingsRefused", { n: count(readings) })} · ${observedTime(rejection.received_time)} · `,
+      ageElement(rejection.received_time),
+    ),
   );
 }

@@ -21,13 +21,18 @@ export interface Changes {
   list: boolean;
   towns: boolean;
   selection: boolean;
-  everything: boolean;
+  /** A town, or all, was asked for: the map goes there, also when it was the same one. */
+  place: boolean;
 }
 
 type Listener = (changes: Changes) => void;
 
 const nothing = (): Changes => ({
-  devices: new Set(), list: false, towns: false, selection: false, everything: false,
+  devices: new Set(),
+  list: false,
+  towns: false,
+  selection: false,
+  place: false,
 });
 
 /** What the page knows, and the one place that tells views to draw: at most once an animation frame. */
@@ -132,12 +137,14 @@ export class Store {
 
   setFilter(part: Partial<Filter>): void {
     this.filter = { ...this.filter, ...part };
-    this.mark({ list: true, towns: "town" in part });
+    this.mark({ list: true, towns: true, ...("town" in part ? { place: true } : {}) });
   }
 }
 
 /** The state a device has by its silence alone (device_live has the rule); never better than it was. */
-export function silentState(entry: Pick<Device, "state" | "state_since" | "reporting_interval_s" | "phenomenon_time" | "received_time">): State {
+export function silentState(
+  entry: Pick<Device, "state" | "state_since" | "reporting_interval_s" | "phenomenon_time" | "received_time">,
+): State {
   if (entry.state !== "online" && entry.state !== "stale") return entry.state;
   const word = entry.state === "online" ? ageS(entry.state_since) : null;
   const heard = Math.min(ageS(entry.received_time) ?? Infinity, word ?? Infinity);

@@ -68,6 +68,10 @@ export const STRINGS = {
   "state.offline": { vi: "Mất liên lạc", en: "Offline" },
   "state.never-seen": { vi: "Chưa gửi", en: "Never seen" },
   "state.retired": { vi: "Ngừng sử dụng", en: "Retired" },
+  stateFrozen: {
+    vi: "Trạng thái lúc mất kết nối trực tiếp; hiện giờ chưa biết.",
+    en: "As it was when the live connection was lost; how it is now is not known.",
+  },
   "stateHelp.online": { vi: "Số đo đến đúng chu kỳ.", en: "Observations arrive on schedule." },
   "stateHelp.stale": {
     vi: "Quá 3 chu kỳ báo cáo chưa có số đo mới. Chưa chắc thiết bị đã hỏng: kiểm tra đường truyền trước.",

@@ -11,7 +11,9 @@ const ROW_PX = 44;
 const BEYOND = 6;
 
 const COLUMNS: readonly { key: StringKey; order: Order | null }[] = [
-  { key: "state", order: "state" }, { key: "colDevice", order: "name" }, { key: "colValue", order: null },
+  { key: "state", order: "state" },
+  { key: "colDevice", order: "name" },
+  { key: "colValue", order: null },
   { key: "colAge", order: "age" },
 ];
 
@@ -23,7 +25,13 @@ export class TableView {
   private readonly drawn = new Map<string, HTMLTableRowElement>();
   private readonly title = h("h2", { id: "table-title" });
   private readonly shown = h("span", { class: "muted", id: "shown", role: "status" });
-  private readonly search = h("input", { type: "search", id: "search", maxlength: 80, autocomplete: "off", spellcheck: "false" });
+  private readonly search = h("input", {
+    type: "search",
+    id: "search",
+    maxlength: 80,
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   private readonly domain = h("select", { id: "filter-domain" });
   private readonly state = h("select", { id: "filter-state" });
   private readonly clear = h("button", { type: "button", class: "text-button", id: "clear-filter" });
@@ -31,19 +39,29 @@ export class TableView {
   private readonly above = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td", { colspan: COLUMNS.length }));
   private readonly below = h("tr", { class: "spacer", "aria-hidden": "true" }, h("td", { colspan: COLUMNS.length }));
   private readonly body = h("tbody", {}, this.above, this.below);
-  private readonly grid = h("table", { id: "grid", class: "grid", role: "grid", tabindex: 0, "aria-labelledby": "table-title" },
-    h("thead", {}, this.head), this.body);
+  private readonly grid = h(
+    "table",
+    { id: "grid", class: "grid", role: "grid", tabindex: 0, "aria-labelledby": "table-title" },
+    h("thead", {}, this.head),
+    this.body,
+  );
   private readonly scroller = h("div", { class: "scroller" }, this.grid);
   private readonly empty = h("p", { class: "empty", hidden: true });
 
-  constructor(private readonly store: Store, private readonly open: (id: string) => void) {
+  constructor(
+    private readonly store: Store,
+    private readonly open: (id: string) => void,
+  ) {
     byId("table-panel").append(
       h("div", { class: "panel-head" }, this.title, this.shown),
       h("div", { class: "filters", role: "search" }, this.search, this.domain, this.state, this.clear),
-      this.scroller, this.empty,
+      this.scroller,
+      this.empty,
     );
     this.search.addEventListener("input", () => store.setFilter({ text: this.search.value.trim() }));
-    this.domain.addEventListener("change", () => store.setFilter({ domain: (this.domain.value || null) as Domain | null }));
+    this.domain.addEventListener("change", () =>
+      store.setFilter({ domain: (this.domain.value || null) as Domain | null }),
+    );
     this.state.addEventListener("change", () => store.setFilter({ state: (this.state.value || null) as State | null }));
     this.clear.addEventListener("click", () => store.setFilter({ domain: null, state: null, text: "" }));
     this.scroller.addEventListener("scroll", () => requestAnimationFrame(() => this.window()), { passive: true });
@@ -62,8 +80,16 @@ export class TableView {
     this.grid.setAttribute("aria-description", t("tableHelp"));
     setText(this.clear, t("clearFilter"));
     setText(this.empty, t("noMatch"));
-    options(this.domain, t("anyDomain"), DOMAINS.map((domain) => [domain, t(`domain.${domain}`)]));
-    options(this.state, t("anyState"), STATES.map((state) => [state, t(`state.${state}`)]));
+    options(
+      this.domain,
+      t("anyDomain"),
+      DOMAINS.map((domain) => [domain, t(`domain.${domain}`)]),
+    );
+    options(
+      this.state,
+      t("anyState"),
+      STATES.map((state) => [state, t(`state.${state}`)]),
+    );
     this.head.replaceChildren(...COLUMNS.map(({ key, order }) => this.headCell(key, order)));
     this.forget();
     this.relist();
@@ -84,7 +110,10 @@ export class TableView {
     const id = this.rows[this.active]?.id;
     this.rows = [...this.store.devices.values()].filter((entry) => admits(filter, entry));
     this.rows.sort((a, b) => compare(this.order, a, b));
-    this.active = Math.max(0, this.rows.findIndex((entry) => entry.id === id));
+    this.active = Math.max(
+      0,
+      this.rows.findIndex((entry) => entry.id === id),
+    );
     const all = [...this.store.devices.values()].filter((entry) => entry.state !== "retired").length;
     setText(this.shown, t("showing", { n: count(this.rows.length), all: count(all) }));
     this.grid.setAttribute("aria-rowcount", String(this.rows.length + 1));
@@ -135,7 +164,10 @@ export class TableView {
     if (!state || !value || !age) return;
     if (row.dataset["state"] !== entry.state) {
       row.dataset["state"] = entry.state;
-      state.replaceChildren(icon(entry.state, "state-icon"), h("span", { class: "state-text" }, t(`state.${entry.state}`)));
+      state.replaceChildren(
+        icon(entry.state, "state-icon"),
+        h("span", { class: "state-text" }, t(`state.${entry.state}`)),
+      );
     }
     const main = entry.latest[0];
     setText(value.children[0] as HTMLElement, main ? valueWithUnit(main) : t("noValue"));
@@ -151,7 +183,8 @@ export class TableView {
 
   private headCell(key: StringKey, order: Order | null): HTMLTableCellElement {
     const sorted = order !== null && order === this.order;
-    const content = order === null ? h("span", {}, t(key)) : h("button", { type: "button", "data-order": order }, t(key));
+    const content =
+      order === null ? h("span", {}, t(key)) : h("button", { type: "button", "data-order": order }, t(key));
     if (order !== null) {
       content.addEventListener("click", () => {
         this.order = order;
@@ -190,8 +223,12 @@ export class TableView {
     if (event.target !== this.grid) return;
     const page = Math.max(1, Math.floor(this.scroller.clientHeight / ROW_PX) - 2);
     const to: Record<string, number> = {
-      ArrowDown: this.active + 1, ArrowUp: this.active - 1, PageDown: this.active + page, PageUp: this.active - page,
-      Home: 0, End: this.rows.length - 1,
+      ArrowDown: this.active + 1,
+      ArrowUp: this.active - 1,
+      PageDown: this.active + page,
+      PageUp: this.active - page,
+      Home: 0,
+      End: this.rows.length - 1,
     };
     const target = to[event.key];
     const entry = this.rows[this.active];
@@ -209,10 +246,16 @@ export class TableView {
 }
 
 function newRow(entry: Entry): HTMLTableRowElement {
-  return h("tr", { id: `row-${entry.id}`, "data-device": entry.id, "data-domain": entry.domain, "data-town": entry.town },
+  return h(
+    "tr",
+    { id: `row-${entry.id}`, "data-device": entry.id, "data-domain": entry.domain, "data-town": entry.town },
     h("td", { class: "col-state" }),
-    h("td", { class: "col-colDevice" }, h("span", { class: "line" }, icon(entry.domain, "domain-icon"), h("span", {}, entry.name)),
-      h("span", { class: "small muted" }, `${entry.site.name} · ${entry.id}`)),
+    h(
+      "td",
+      { class: "col-colDevice" },
+      h("span", { class: "line" }, icon(entry.domain, "domain-icon"), h("span", {}, entry.name)),
+      h("span", { class: "small muted" }, `${entry.site.name} · ${entry.id}`),
+    ),
     h("td", { class: "col-colValue" }, h("span", { class: "line" }), h("span", { class: "small muted" })),
     h("td", { class: "col-colAge" }, ageElement(entry.phenomenon_time)),
   );
@@ -220,6 +263,9 @@ function newRow(entry: Entry): HTMLTableRowElement {
 
 function options(select: HTMLSelectElement, any: string, choices: [string, string][]): void {
   const chosen = select.value;
-  select.replaceChildren(h("option", { value: "" }, any), ...choices.map(([value, text]) => h("option", { value }, text)));
+  select.replaceChildren(
+    h("option", { value: "" }, any),
+    ...choices.map(([value, text]) => h("option", { value }, text)),
+  );
   select.value = chosen;
 }

@@ -26,7 +26,8 @@ export function setAge(element: HTMLElement, time: string | null | undefined): v
 
 /** Rewrite ages, and mark as stale what has outlived its `data-stale-after` seconds. */
 export function tick(): void {
-  for (const element of document.querySelectorAll<HTMLElement>("[data-age]")) setText(element, age(element.dataset["age"]));
+  for (const element of document.querySelectorAll<HTMLElement>("[data-age]"))
+    setText(element, age(element.dataset["age"]));
   for (const element of document.querySelectorAll<HTMLElement>("[data-stale-after]")) {
     const seconds = ageS(element.dataset["observed"]);
     const stale = seconds !== null && seconds > Number(element.dataset["staleAfter"]);
