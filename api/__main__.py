@@ -8,29 +8,15 @@ import logging
 import signal
 import socket
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-import uvicorn
 from pydantic import ValidationError
 
 from api.main import create_app
+from api.server import Server
 from api.settings import ApiSettings, describe_settings, read_settings, wrong_settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_SETTINGS = 0, 1, 2
-SHUTDOWN_S = 5
 _log = logging.getLogger("api")
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn would raise them again at the end, and an ordered end is not a failure."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def main() -> int:
@@ -48,6 +34,8 @@ def main() -> int:
         print(wrong_settings(error), file=sys.stderr)
         return EXIT_WRONG_SETTINGS
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # The pool would repeat itself for as long as the database is away; live push says it once, /readyz for as long.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
         listener = _listen(settings)
     except OSError as error:
@@ -67,28 +55,10 @@ def _listen(settings: ApiSettings) -> socket.socket:
 
 
 async def _serve(settings: ApiSettings, listener: socket.socket) -> int:
-    app = create_app(settings)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            access_log=False,  # the metrics count requests; a line for each would say nothing more
-            log_config=None,
-            lifespan="on",
-            server_header=False,
-            proxy_headers=True,
-            forwarded_allow_ips=settings.http_trusted_proxies,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-        )
-    )
-
-    def end() -> None:
-        app.state.services.live.close()  # else the endless streams would hold up the end
-        server.should_exit = True
-
+    server = Server(create_app(settings), settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, server.end)
     _log.info("listening on http://%s:%s%s", settings.http_host, settings.http_port, _door(settings))
     await server.serve(sockets=[listener])
     return EXIT_DONE if server.started else EXIT_FAILED

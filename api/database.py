@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from psycopg import AsyncConnection, OperationalError, errors
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ CONNECTION_OPTIONS: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-POOL_WAIT_S: Final = 5.0
+POOL_WAIT_S: Final = 3.0
 """How long a request waits for a free connection before it is answered with 503."""
 
 Connection = AsyncConnection[DictRow]
@@ -92,7 +92,7 @@ class Database:
         """
         try:
             return await self._rows_once(query, parameters)
-        except errors.QueryCanceled:
+        except (errors.QueryCanceled, PoolTimeout, TooManyRequests, PoolClosed):
             raise
         except OperationalError:
             await self._pool.check()

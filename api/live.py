@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -139,6 +139,7 @@ class LiveHub:
         self._clients_max = clients_max
         self._clients: set[Subscription] = set()
         self._closed = False
+        self._reached = asyncio.Event()  # set once the database was reached
         self._identity: str | None = None  # short name of the database; None: never connected
         self._position = 0  # everything up to this transaction was handed out
         self._start = 0  # position when listening began
@@ -172,6 +173,13 @@ class LiveHub:
         finally:
             self._clients.discard(subscription)
             self._metrics.live_clients.set(len(self._clients))
+
+    async def reached(self, within_s: float) -> bool:
+        """Wait until the database was reached for the first time; whether it was."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._reached.wait()
+        return self._reached.is_set()
 
     async def since(self, event_id: str, until_id: str) -> list[RenderedDevice] | None:
         """The devices that changed after one event and up to another, as they are now.
@@ -235,6 +243,7 @@ class LiveHub:
         self._identity = identity
         self._position = self._start = present
         self._first_xid = self._newest_xid = None
+        self._reached.set()
         if known_before:
             _log.warning("changes were missed while the database was away: every client loads again")
             self._reset_clients()

@@ -70,8 +70,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     guarded = [Depends(single_parameters), Depends(need_viewer)]
     for view in (towns, devices, rejections, datastreams, statistics, live):
-        app.include_router(view.router, prefix="/v1", dependencies=guarded)
-    app.include_router(session.router, prefix="/v1", dependencies=[Depends(single_parameters)])
+        app.include_router(view.router, dependencies=guarded)
+    app.include_router(session.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
     app.include_router(site.make_site_router())
 

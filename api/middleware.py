@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
 
 BODY_BYTES_MAX: Final = 16_384
+READ_BYTES_MAX: Final = 1_048_576
+"""How much of a refused body is still read and thrown away: a client that is cut off while it sends sees no answer."""
 SECURITY_HEADERS: Final[dict[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -112,19 +114,22 @@ class LimitBody:
             await self._app(scope, receive, send)
             return
         body = bytearray()
+        received = 0
         more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._bytes_max:
-                detail = f"the body may have at most {self._bytes_max} bytes"
-                await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})(
-                    scope, receive, send
-                )
-                return
+            received += len(message.get("body", b""))
+            if received <= self._bytes_max:
+                body += message.get("body", b"")
+            more = message.get("more_body", False) and received <= READ_BYTES_MAX
+        if received > self._bytes_max:
+            detail = f"the body may have at most {self._bytes_max} bytes"
+            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})(
+                scope, receive, send
+            )
+            return
         whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def receive_whole() -> Message:

@@ -15,7 +15,7 @@ from api.schemas import Observation, Observations
 from api.services import Services
 from sql import load_queries
 
-router = APIRouter(tags=["datastreams"])
+router = APIRouter(prefix="/v1", tags=["datastreams"])
 _QUERIES = load_queries("api_observations")
 _MICROSECOND = timedelta(microseconds=1)
 LATE_INTERVALS = 3

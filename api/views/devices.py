@@ -16,7 +16,7 @@ from api.services import Services
 from devices.models import IDENTIFIER_PATTERN
 from sql import load_queries
 
-router = APIRouter(tags=["devices"])
+router = APIRouter(prefix="/v1", tags=["devices"])
 _QUERIES = load_queries("api_devices")
 DeviceKey = Annotated[str, msgspec.Meta(pattern=f"^{IDENTIFIER_PATTERN}$")]
 

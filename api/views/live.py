@@ -1,13 +1,15 @@
 """Server-sent events: what changed, as soon as it is committed."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.dependencies import LiveQuery, ServicesDep, ViewerDep
 from api.errors import Problem
@@ -17,8 +19,10 @@ from api.openapi import LIVE_RESPONSES, refusals
 from api.security import Viewer
 from api.views.devices import check_town, find_device
 
-router = APIRouter(tags=["live"])
+router = APIRouter(prefix="/v1", tags=["live"])
 KEEP_ALIVE_S = 15.0
+REACH_S = 3.0
+"""How long a client waits for a service that has just started, seconds."""
 RETRY_MS = 2000
 """How long a browser waits before it connects again, milliseconds."""
 
@@ -42,32 +46,45 @@ async def follow_changes(
     await check_town(services, query.town)
     if query.device is not None:
         await find_device(services, query.device)
+    if not await services.live.reached(REACH_S):
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "the database cannot be reached right now", headers={"Retry-After": "2"}
+        )
     stream = _events(services.live, services.metrics, query, viewer, last_event_id)
     try:
-        # The first event tells whether there is a place and a database; later ones cannot change the status any more.
+        # The first event tells whether there is a place; later ones cannot change the status any more.
         first = await anext(stream)
     except TooManyClientsError as refusal:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(refusal), headers={"Retry-After": "30"}) from None
-    except ConnectionError:
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "the database cannot be reached right now", headers={"Retry-After": "2"}
-        ) from None
-    return StreamingResponse(
-        _after(first, stream),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return EventStream(first, stream)
 
 
-async def _after(first: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for event in stream:
-        yield event
+class EventStream(StreamingResponse):
+    """An endless answer that gives its place back the moment its client is gone."""
+
+    def __init__(self, first: bytes, stream: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
+            self._all(first),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        # Left to the garbage collector, a stream whose client does not read would end some time later.
+        async with aclosing(self._stream):
+            await super().__call__(scope, receive, send)
+
+    async def _all(self, first: bytes) -> AsyncGenerator[bytes, None]:
+        yield first
+        async for event in self._stream:
+            yield event
 
 
 async def _events(
     hub: LiveHub, metrics: Metrics, query: LiveQuery, viewer: Viewer, last_event_id: str | None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     with hub.subscribe() as subscription:
         resumed = await hub.since(last_event_id, subscription.event_id) if last_event_id else None
         # Until the missed changes are out, a client that breaks off must go on where it was.
@@ -80,13 +97,14 @@ async def _events(
         if resumed:
             metrics.count_live_event("change")
             yield _change(resumed, query, subscription.event_id) or _place(subscription.event_id)
-        async for event in _following(hub, metrics, query, viewer, subscription):
-            yield event
+        async with aclosing(_following(hub, metrics, query, viewer, subscription)) as following:
+            async for event in following:
+                yield event
 
 
 async def _following(
     hub: LiveHub, metrics: Metrics, query: LiveQuery, viewer: Viewer, subscription: Subscription
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     while viewer.expires_s is None or viewer.expires_s > time.time():
         match await subscription.next(KEEP_ALIVE_S):
             case ChangedBatch() as batch:

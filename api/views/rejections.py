@@ -12,7 +12,7 @@ from api.schemas import Rejection, Rejections
 from api.views.devices import find_device
 from sql import load_queries
 
-router = APIRouter(tags=["devices"])
+router = APIRouter(prefix="/v1", tags=["devices"])
 _QUERIES = load_queries("api_observations")
 _KEY_MAX = 2**63 - 1
 

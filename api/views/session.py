@@ -14,7 +14,7 @@ from api.responses import JsonResponse
 from api.schemas import SessionState
 from api.security import COOKIE_NAME
 
-router = APIRouter(tags=["session"])
+router = APIRouter(prefix="/v1", tags=["session"])
 
 
 class Login(BaseModel):

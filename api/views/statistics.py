@@ -15,7 +15,7 @@ from api.statistics import mean_kind, read_windows
 from api.views.datastreams import find_datastream
 from api.windows import choose_resolution
 
-router = APIRouter(tags=["datastreams"])
+router = APIRouter(prefix="/v1", tags=["datastreams"])
 DEFAULT_SPAN = timedelta(days=1)
 SPAN_MAX = timedelta(days=3660)
 

@@ -10,7 +10,7 @@ from api.openapi import refusals
 from api.responses import JsonResponse
 from api.schemas import Overview, Towns
 
-router = APIRouter(tags=["towns"])
+router = APIRouter(prefix="/v1", tags=["towns"])
 
 
 @router.get("/towns", response_model=Towns, responses=refusals(400, 401, 503), summary="The towns")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
+from pydantic import TypeAdapter
 
 from api.main import create_app
+from api.server import Server
 from api.settings import ApiSettings
 from tests.containers import free_port
 from tests.integration.api.seed import Seed
@@ -26,17 +28,6 @@ if TYPE_CHECKING:
 TOKEN = "a-token-for-the-tests-of-the-api"
 
 
-class QuietServer(uvicorn.Server):
-    """Leaves the signals to pytest."""
-
-    def install_signal_handlers(self) -> None: ...
-
-    def capture_signals(self) -> Any:
-        from contextlib import nullcontext
-
-        return nullcontext()
-
-
 def make_settings(read_url: str, **changes: Any) -> ApiSettings:
     return ApiSettings(**{"read_database_url": read_url, "api_token": TOKEN, "http_port": free_port(), **changes})
 
@@ -45,20 +36,18 @@ def make_settings(read_url: str, **changes: Any) -> ApiSettings:
 async def serve(settings: ApiSettings) -> AsyncIterator[FastAPI]:
     """Serve on a real port of loopback for the length of a block."""
     app = create_app(settings)
-    server = QuietServer(
-        uvicorn.Config(app, host="127.0.0.1", port=settings.http_port, log_config=None, access_log=False, lifespan="on",
-                       timeout_graceful_shutdown=5)
-    )  # fmt: skip
-    task = asyncio.create_task(server.serve(), name="server")
+    server = Server(app, settings)
+    listener = socket.create_server((settings.http_host, settings.http_port))
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
     while not server.started:
         assert not task.done(), "the server did not start"
         await asyncio.sleep(0.01)
     try:
         yield app
     finally:
-        app.state.services.live.close()
-        server.should_exit = True
+        server.end()
         await task
+        listener.close()
 
 
 @asynccontextmanager
@@ -67,6 +56,13 @@ async def client_of(settings: ApiSettings, token: str | None = TOKEN) -> AsyncIt
     url = f"http://127.0.0.1:{settings.http_port}"
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
         yield client
+
+
+def checked(shape: Any, response: httpx.Response) -> Any:
+    """The body of a good answer, after it was found to be what OpenAPI says."""
+    assert response.status_code == 200, response.text
+    TypeAdapter(shape).validate_json(response.content, extra="forbid")
+    return response.json()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def ago(**span: float) -> datetime:
     return now() - timedelta(**span)
 
 
-@dataclass
+@dataclass(repr=False)
 class Seed:
     """Writes to one database; every method commits."""
 

@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from api import schemas
+from tests.integration.api.conftest import checked
 from tests.integration.api.seed import ago, now
 
 if TYPE_CHECKING:
     import httpx
 
     from tests.integration.api.seed import Seed
-
-
-def checked(shape: Any, response: httpx.Response) -> Any:
-    """The body of a good answer, after it was found to be what OpenAPI says."""
-    assert response.status_code == 200, response.text
-    body = response.json()
-    TypeAdapter(shape).validate_json(response.content, extra="forbid")
-    return body
 
 
 async def test_the_three_towns_come_in_the_order_of_the_page_with_their_devices_by_state(
