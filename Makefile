@@ -17,6 +17,9 @@ FILE ?=
 # How often `make faults` injects each fault.
 N ?= 20
 
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header --quiet
+
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
@@ -46,9 +49,9 @@ lint: setup ## style, types and import contracts
 audit: setup ## known weaknesses of the pinned dependencies (asks the network)
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
 
-lock: ## pin the dependencies of pyproject.toml anew (needs uv)
-	uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+lock: ## pin the dependencies of pyproject.toml (UPGRADE=yes: to their newest; needs uv)
+	$(COMPILE) --all-extras $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	$(COMPILE) --constraints requirements.lock --output-file requirements-app.lock
 
 up: ## run the whole way with compose (DEMO=yes: with simulated devices); needs a Docker engine
 	@tools/docker_engine.sh
