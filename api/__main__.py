@@ -36,6 +36,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # The pool would repeat itself for as long as the database is away; live push says it once, /readyz for as long.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its own start and end lines repeat ours
     try:
         listener = _listen(settings)
     except OSError as error:
@@ -61,6 +62,7 @@ async def _serve(settings: ApiSettings, listener: socket.socket) -> int:
         loop.add_signal_handler(number, server.end)
     _log.info("listening on http://%s:%s%s", settings.http_host, settings.http_port, _door(settings))
     await server.serve(sockets=[listener])
+    _log.info("ended")
     return EXIT_DONE if server.started else EXIT_FAILED
 
 

@@ -16,7 +16,7 @@ from api.live import LiveHub
 from api.metrics import Metrics
 from api.middleware import AnswerHead, CountRequests, LimitBody, OnlyLocalNames, SecurityHeaders
 from api.names import load_names
-from api.openapi import DESCRIPTION, TAGS
+from api.openapi import DESCRIPTION, describe
 from api.overview import Overviews
 from api.readiness import ReadinessChecks
 from api.registry import Registry
@@ -60,7 +60,6 @@ def create_app(settings: ApiSettings) -> FastAPI:
         title="Thu Bon",
         version=VERSION,
         description=DESCRIPTION,
-        openapi_tags=TAGS,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -74,6 +73,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.include_router(session.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
     app.include_router(site.make_site_router())
+    description = describe(app)
+    app.openapi = lambda: description  # type: ignore[method-assign]  # FastAPI's own way to another description
 
     # The one added last sees a request first.
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=4)

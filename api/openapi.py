@@ -1,9 +1,18 @@
 """How the API describes itself."""
 
-from http import HTTPStatus
-from typing import Any, Final
+from __future__ import annotations
 
-from api.schemas import ProblemDetail
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+
+from api.openapi_examples import EXAMPLES
+from api.schemas import Change, ProblemDetail
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 DESCRIPTION: Final = """
 Smart-city telemetry of Tam Kỳ, Hội An and Điện Bàn: devices, what they observe, and how they stand.
@@ -32,21 +41,16 @@ _REFUSALS: Final[dict[int, str]] = {
     429: "too many failed logins from this address; wait",
     503: "the database cannot be reached right now; try again",
 }
+_SECURITY_SCHEMES: Final = {
+    "token": {"type": "http", "scheme": "bearer", "description": "the token of this installation, THUBON_API_TOKEN"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "thubon_session", "description": "from POST /v1/session"},
+}
+_REFERENCE: Final = "#/components/schemas/{model}"
 
 LIVE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "An endless stream of events; the data of a `change` is a `Change`",
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": (
-                    'event: hello\nid: WyJhYyIsNzQyXQ\ndata: {"id":"WyJhYyIsNzQyXQ"}\n\n'
-                    'event: change\nid: WyJhYyIsNzQzXQ\ndata: {"devices":[{"id":"hoi-an-air-01","town":"hoi-an",'
-                    '"domain":"environment","state":"online","phenomenon_time":"2026-11-23T02:15:00Z",'
-                    '"received_time":"2026-11-23T02:15:00.412Z","latest":[]}]}\n\n'
-                ),
-            }
-        },
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
 
@@ -55,18 +59,49 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem details an operation may answer with, as OpenAPI has them."""
     return {
         status: {
-            "model": ProblemDetail,
             "description": HTTPStatus(status).phrase,
             "content": {
                 "application/problem+json": {
+                    "schema": {"$ref": _REFERENCE.format(model="ProblemDetail")},
                     "example": {
                         "type": "about:blank",
                         "title": HTTPStatus(status).phrase,
                         "status": status,
                         "detail": _REFUSALS[status],
-                    }
+                    },
                 }
             },
         }
         for status in statuses
     }
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole description: what the routes say, with examples, problem details and who may ask."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, tags=TAGS, routes=app.routes
+    )
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = _SECURITY_SCHEMES
+    schemas = components.setdefault("schemas", {})
+    for model in (ProblemDetail, Change):
+        schema = TypeAdapter(model).json_schema(ref_template=_REFERENCE)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    # Ours are problem details with status 400; the library describes its own, which nobody ever gets.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["responses"].pop("422", None)
+            if path.startswith("/v1/") and path != "/v1/session":
+                operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+            _add_example(operation["responses"], EXAMPLES.get((method, path)))
+    return document
+
+
+def _add_example(responses: dict[str, Any], example: Any) -> None:
+    if example is None:
+        return
+    for content in responses["200"]["content"].values():
+        content["example"] = example

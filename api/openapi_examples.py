@@ -1,0 +1,199 @@
+"""One example of a good answer for each operation; tests hold them against the shapes."""
+
+from typing import Any, Final
+
+_NAME: Final = {"vi": "Bụi PM2.5", "en": "PM2.5"}
+_COUNTS: Final = {"online": 96, "stale": 2, "offline": 1, "never-seen": 0, "retired": 1}
+_TOWN: Final = {
+    "id": "hoi-an",
+    "name": {"vi": "Hội An", "en": "Hoi An"},
+    "latitude": 15.88,
+    "longitude": 108.335,
+    "bbox": [108.28, 15.83, 108.41, 15.94],
+    "devices": _COUNTS,
+}
+_SITE: Final = {
+    "id": "hoi-an-cua-dai",
+    "name": "Cửa Đại",
+    "kind": "station",
+    "latitude": 15.8801,
+    "longitude": 108.3701,
+}
+_VALUE: Final = {
+    "datastream": "hoi-an-air-01:pm25",
+    "name": "pm25",
+    "property": "pm25",
+    "label": _NAME,
+    "value": 31.2,
+    "unit": "ug/m3",
+    "phenomenon_time": "2026-11-23T02:15:00Z",
+    "quality": 0,
+    "age_s": 12.412,
+}
+_DEVICE: Final = {
+    "id": "hoi-an-air-01",
+    "name": "Trạm không khí Cửa Đại",
+    "town": "hoi-an",
+    "domain": "environment",
+    "profile": "air-station",
+    "site": _SITE,
+    "state": "online",
+    "state_since": None,
+    "reporting_interval_s": 300,
+    "phenomenon_time": "2026-11-23T02:15:00Z",
+    "received_time": "2026-11-23T02:15:00.412Z",
+}
+_DATASTREAM: Final = {
+    "id": "hoi-an-air-01:pm25",
+    "name": "pm25",
+    "property": "pm25",
+    "label": _NAME,
+    "unit": "ug/m3",
+    "interval_s": 300,
+    "period_s": 300,
+    "stamp": "end",
+    "lower_bound": 0.0,
+    "upper_bound": 2000.0,
+}
+_CHANGE_DATA: Final = (
+    '{"devices":[{"id":"hoi-an-air-01","town":"hoi-an","domain":"environment","state":"online",'
+    '"phenomenon_time":"2026-11-23T02:15:00Z","received_time":"2026-11-23T02:15:00.412Z","latest":[]}]}'
+)
+
+EXAMPLES: Final[dict[tuple[str, str], Any]] = {
+    ("get", "/v1/towns"): {"items": [_TOWN], "next": None},
+    ("get", "/v1/towns/{town}/overview"): {
+        "town": _TOWN,
+        "generated_time": "2026-11-23T02:15:12Z",
+        "domains": [
+            {
+                "domain": "environment",
+                "devices": _COUNTS,
+                "headlines": [
+                    {
+                        "property": "pm25",
+                        "name": _NAME,
+                        "value": 27.4,
+                        "reason": None,
+                        "unit": "ug/m3",
+                        "how": "mean of current observations",
+                        "datastreams": 5,
+                        "of": 6,
+                        "oldest_phenomenon_time": "2026-11-23T02:10:00Z",
+                        "newest_phenomenon_time": "2026-11-23T02:15:00Z",
+                    },
+                    {
+                        "property": "water-level",
+                        "name": {"vi": "Mực nước cao nhất", "en": "Highest water level"},
+                        "value": None,
+                        "reason": "no current observation",
+                        "unit": "m",
+                        "how": "highest of current observations",
+                        "datastreams": 0,
+                        "of": 2,
+                        "oldest_phenomenon_time": None,
+                        "newest_phenomenon_time": None,
+                    },
+                ],
+            }
+        ],
+        "problems": [
+            {
+                "device": "hoi-an-gauge-02",
+                "name": "Trạm mực nước Cẩm Nam",
+                "domain": "environment",
+                "site": {"id": "hoi-an-cam-nam", "name": "Cầu Cẩm Nam"},
+                "state": "offline",
+                "since": "2026-11-22T21:40:03Z",
+            }
+        ],
+        "problem_count": 3,
+    },
+    ("get", "/v1/devices"): {"items": [{**_DEVICE, "latest": [_VALUE]}], "next": "WyJob2ktYW4tYWlyLTAxIl0"},
+    ("get", "/v1/devices/{device}"): {
+        **_DEVICE,
+        "commissioned_time": "2026-03-02T01:00:00Z",
+        "retired_time": None,
+        "datastreams": [_DATASTREAM],
+    },
+    ("get", "/v1/devices/{device}/latest"): {"device": "hoi-an-air-01", "state": "online", "items": [_VALUE]},
+    ("get", "/v1/devices/{device}/rejections"): {
+        "items": [
+            {
+                "received_time": "2026-11-23T02:15:00.412Z",
+                "reason": "unknown-datastream",
+                "detail": "the profile air-station has no datastream 'pm2.5'; it has pm25, pm10, no2",
+                "topic": "thubon/v1/hoi-an/hoi-an-air-01/telemetry",
+                "readings": 1,
+                "subjects": [{"device": "hoi-an-air-01", "name": "pm2.5", "ts": None, "value": 31.2}],
+                "payload_text": '{"pm2.5": 31.2}',
+                "payload_base64": "eyJwbTIuNSI6IDMxLjJ9",
+            }
+        ],
+        "next": None,
+    },
+    ("get", "/v1/datastreams/{datastream}/observations"): {
+        "datastream": _DATASTREAM,
+        "items": [
+            {
+                "phenomenon_time": "2026-11-23T02:15:00Z",
+                "period_start": "2026-11-23T02:10:00Z",
+                "period_end": "2026-11-23T02:15:00Z",
+                "received_time": "2026-11-23T02:15:00.412Z",
+                "value": 31.2,
+                "quality": 0,
+                "late": False,
+            }
+        ],
+        "next": "WzE3OTU0MDAxMDAwMDAwMDBd",
+    },
+    ("get", "/v1/datastreams/{datastream}/statistics"): {
+        "datastream": _DATASTREAM,
+        "resolution": "P1D",
+        "mean": "arithmetic",
+        "items": [
+            {
+                "start": "2026-11-21T17:00:00Z",
+                "end": "2026-11-22T17:00:00Z",
+                "count": 286,
+                "expected": 288,
+                "coverage": 0.9930555555555556,
+                "mean": 24.8,
+                "min": 11.3,
+                "max": 52.6,
+                "sum": 7092.8,
+                "first_phenomenon_time": "2026-11-21T17:05:00Z",
+                "last_phenomenon_time": "2026-11-22T17:00:00Z",
+                "flagged": 1,
+            }
+        ],
+        "next": None,
+    },
+    ("get", "/v1/live"): (
+        'event: hello\nid: WyJhYyIsNzQyXQ\ndata: {"id":"WyJhYyIsNzQyXQ"}\n\n'
+        f"event: change\nid: WyJhYyIsNzQzXQ\ndata: {_CHANGE_DATA}\n\n"
+    ),
+    ("get", "/v1/session"): {"role": "viewer", "open": False},
+    ("get", "/healthz"): "ok\n",
+    ("get", "/readyz"): {
+        "status": "ok",
+        "checks": {
+            "database": {"status": "ok", "detail": "reachable"},
+            "disk": {
+                "status": "ok",
+                "detail": "enough room",
+                "free_bytes": 77_374_722_048,
+                "reserve_bytes": 2_147_483_648,
+            },
+            "ingest": {
+                "status": "informative",
+                "detail": "when ingest last changed a device; silence may be the devices'",
+                "newest_change_time": "2026-11-23T02:15:00.512Z",
+                "newest_change_age_s": 0.701,
+                "newest_ledger_hour": "2026-11-23T02:00:00Z",
+                "batches_waiting": 1,
+            },
+        },
+    },
+    ("get", "/metrics"): "# TYPE thubon_api_live_clients gauge\nthubon_api_live_clients 3.0\n",
+}
