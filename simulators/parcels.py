@@ -52,6 +52,8 @@ def cut(
         others.sort(key=lambda entry: entry.time_s)
         groups += [(group, _gateway_message(device, group)) for group in _groups(others, readings_per_message)]
         groups.sort(key=lambda pair: pair[0][0].time_s)
+    if not groups:
+        return []
     # All is sent up to just before the oldest report that still waits; times are whole seconds.
     waiting_from = [*(group[0].time_s for group, _ in groups[1:]), until_s + 1.0]
     return [

@@ -105,8 +105,8 @@ class Connection:
         while not stop.is_set():
             position_before = self.position_s
             try:
-                async with self._connected() as client:
-                    await self._report(client, stop)
+                async with self._connected() as (client, lost):
+                    await self._report(client, lost, stop)
                     await self._goodbye(client)
             except aiomqtt.MqttError as error:
                 self._tally.failures += 1
@@ -117,7 +117,8 @@ class Connection:
                 backoff_s = min(backoff_s * 2.0, MAX_BACKOFF_S)
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncGenerator[aiomqtt.Client]:
+    async def _connected(self) -> AsyncGenerator[tuple[aiomqtt.Client, asyncio.Task[aiomqtt.Message]]]:
+        """A standing connection, and a task that fails as soon as it is lost."""
         will = status(self.device, "offline")
         client = aiomqtt.Client(
             self._broker.host,
@@ -134,15 +135,19 @@ class Connection:
         )
         async with self._limits.connecting:
             await client.__aenter__()
+        # Nothing is subscribed, so the next message can only be the news that the connection is gone.
+        lost = asyncio.create_task(anext(client.messages), name=f"watch {self.device.device_id}")
         try:
             self._tally.connects += 1
             self._tally.connected += 1
             self._pace.moved(self.device.device_id, self.position_s)
             await self._publish(client, status(self.device, "online"))
-            yield client
+            yield client, lost
         finally:
             self._tally.connected -= 1
             self._pace.left(self.device.device_id)
+            lost.cancel()
+            await asyncio.gather(lost, return_exceptions=True)
             await client.__aexit__(None, None, None)
 
     async def _goodbye(self, client: aiomqtt.Client) -> None:
@@ -151,29 +156,33 @@ class Connection:
             async with asyncio.timeout(GOODBYE_TIMEOUT_S):
                 await self._publish(client, status(self.device, "offline"))
 
-    async def _report(self, client: aiomqtt.Client, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+    async def _report(self, client: aiomqtt.Client, lost: asyncio.Task[aiomqtt.Message], stop: asyncio.Event) -> None:
+        while True:
             until_s = await self._pace.until(self.position_s)
+            if stop.is_set():
+                return
             last_s = self._last_report_s(until_s)
             if last_s > self.position_s:
                 await self._send_until(client, last_s, stop)
                 self._pace.moved(self.device.device_id, self.position_s)
             elif until_s >= self._pace.now() - 1.0:
-                await self._wait_for_next(stop)
-            else:  # no report falls into the rest of this slice
-                self.position_s = until_s
+                await self._wait_for_next(lost, stop)
+            else:  # the slice ends between two reports of its own, maybe not of those it carries
+                await self._send_until(client, until_s, stop)
                 self._pace.moved(self.device.device_id, self.position_s)
 
     def _last_report_s(self, until_s: float) -> float:
         times = self.device.report_times(until_s - self.device.interval_s, until_s)
         return float(times[-1])
 
-    async def _wait_for_next(self, stop: asyncio.Event) -> None:
+    async def _wait_for_next(self, lost: asyncio.Task[aiomqtt.Message], stop: asyncio.Event) -> None:
         self.caught_up.set()
         now_s = self._pace.now()
         wait_s = self._last_report_s(now_s) + self.device.interval_s + self._delay_s - now_s
         # Under a fast clock short naps keep the device in step with it.
-        await _sleep(min(wait_s, FAST_NAP_S) if self._pace.is_fast() else wait_s, stop)
+        await _sleep(min(wait_s, FAST_NAP_S) if self._pace.is_fast() else wait_s, stop, lost)
+        if lost.done():
+            lost.result()
 
     async def _send_until(self, client: aiomqtt.Client, until_s: float, stop: asyncio.Event) -> None:
         """Send all after the position up to `until_s`, in order; the position moves with what is acknowledged."""
@@ -206,7 +215,8 @@ def connections_of(fleet: Sequence[SimulatedDevice]) -> list[tuple[SimulatedDevi
     return [(device, carried_by.get(device.device_id, [])) for device in fleet if device.gateway_id is None]
 
 
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but wake at once when the run is to stop."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), timeout=max(seconds, 0.0))
+async def _sleep(seconds: float, stop: asyncio.Event, *others: asyncio.Task[aiomqtt.Message]) -> None:
+    """Sleep, but wake at once when the run is to stop or one of the others is done."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopped, *others}, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
