@@ -16,6 +16,11 @@ fi
 case $data_dir in
   / | . | .. | "$HOME") echo "clean: DATA_DIR=$data_dir is not a directory of a demo" >&2 && exit 2 ;;
 esac
+# Started by root in a place closed to others, a demo keeps its PostgreSQL below /var/tmp.
+if [ -L "$data_dir/postgres" ]; then
+  elsewhere=$(dirname "$(readlink "$data_dir/postgres")")
+  case $elsewhere in /var/tmp/thubon-demo-*) rm -rf -- "$elsewhere" ;; esac
+fi
 rm -rf -- "$data_dir" .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis screenshots build dist
 find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 
