@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _TABLES: list[LiteralString] = [
     *("town", "site", "device", "datastream", "registry_version", "schema_migration"),
     *("observation_set", "latest", "device_status", "rejection", "ledger_hour", "batch_log", "live_change"),
+    *("ledger_adjustment", "retention_mark", "former_gateway", "replay_request", "broker_report"),
 ]
 _VIEWS: list[LiteralString] = ["observation", "latest_observation", "device_live", "ledger"]
 
