@@ -11,7 +11,14 @@ for _name in [name for name in os.environ if name.startswith("THUBON_") and not 
     if _name != "THUBON_INSTALL":
         del os.environ[_name]
 
-pytest_plugins = ["tests.fix_leaks", "tests.fix_database", "tests.fix_broker", "tests.fix_proxy", "tests.fix_browser"]
+pytest_plugins = [
+    "tests.fix_leaks",
+    "tests.fix_database",
+    "tests.fix_broker",
+    "tests.fix_proxy",
+    "tests.fix_browser",
+    "tests.fix_worker",
+]
 
 
 @pytest.fixture

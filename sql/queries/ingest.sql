@@ -75,7 +75,8 @@ copy (
 
 -- name: differing_rows
 -- Staged rows that stand with other values, locked. A row just inserted cannot differ from itself.
-select s.row, o.value_by_slot, o.quality_by_slot
+select s.row, o.value_by_slot, o.quality_by_slot,
+       (extract(epoch from o.received_time) * 1000000)::bigint as received_us
 from staging s
 join observation_set o using (device_key, phenomenon_time)
 where o.phenomenon_time between %(first)s and %(last)s
@@ -103,8 +104,17 @@ truncate staging, staging_merged
 -- name: copy_rejections
 -- What was refused, with its bytes.
 copy rejection (received_time, town_id, source, device_id, family, topic, reason, detail, readings, subjects, payload,
-                payload_bytes, retained, qos)
+                payload_bytes, retained, qos, message, message_received, message_missing, assigned_time, unkept)
 from stdin
+
+-- name: adjust_ledger
+-- Notes readings that the ledger counts elsewhere than where observation_set shows them; hours are seconds since 1970.
+insert into ledger_adjustment as a (hour, device_id, cause, readings)
+select to_timestamp(u.hour), u.device_id, %(cause)s, sum(u.readings)
+from unnest(%(hours)s::bigint[], %(devices)s::text[], %(readings)s::bigint[]) u (hour, device_id, readings)
+group by 1, 2
+order by 1, 2
+on conflict (hour, device_id, cause) do update set readings = a.readings + excluded.readings
 
 -- name: set_statuses
 -- The last status word of each device; since moves only when the word changes.
@@ -172,7 +182,7 @@ cross join lateral (
 order by o.device_key
 on conflict (device_key) do update
 set phenomenon_time = greatest(l.phenomenon_time, excluded.phenomenon_time),
-    received_time = case when excluded.phenomenon_time >= l.phenomenon_time then excluded.received_time else l.received_time end,
+    received_time = greatest(l.received_time, excluded.received_time),
     value_by_slot = latest_values(l.value_by_slot, l.time_by_slot, excluded.value_by_slot, excluded.phenomenon_time),
     quality_by_slot = latest_qualities(l.quality_by_slot, l.time_by_slot, excluded.value_by_slot, excluded.quality_by_slot,
                                        excluded.phenomenon_time),
@@ -190,12 +200,25 @@ select pg_notify('thubon_live', '')
 delete from live_change where changed_time < now() - %(keep_s)s * interval '1 second'
 
 -- name: trim_rejections
--- Retention of rejections, some thousands at a time.
-delete from rejection
-where rejection_key in (
-  select rejection_key from rejection where received_time < now() - %(keep_days)s * interval '1 day'
-  order by received_time limit 10000
+-- Retention of rejections, some thousands at a time; notes up to when they are gone and answers whether more wait.
+with gone as (
+  delete from rejection
+  where rejection_key in (
+    select rejection_key from rejection where received_time < now() - %(keep_days)s * interval '1 day'
+    order by received_time limit 10000
+  )
+  returning received_time
+), mark as (
+  insert into retention_mark as m (what, until)
+  select 'rejection', max(received_time) from gone having count(*) > 0
+  on conflict (what) do update set until = greatest(m.until, excluded.until)
 )
+select count(*) = 10000 as more from gone
+
+-- name: trim_replay_requests
+-- Finished wishes are of no use to anybody after this long.
+delete from replay_request
+where state in ('done', 'failed') and finished_time < now() - %(keep_days)s * interval '1 day'
 
 -- name: drop_old_observations
 -- Raw retention, whole chunks.

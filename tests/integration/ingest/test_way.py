@@ -11,7 +11,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.fleet import register
-from tests.integration.ingest.conftest import WorkerProcess, wait_until
+from tests.fix_worker import WorkerProcess, wait_until
 
 if TYPE_CHECKING:
     from tests.fix_broker import Broker

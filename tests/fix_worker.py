@@ -47,6 +47,7 @@ class WorkerProcess:
 
     environment: dict[str, str]
     log: Path
+    command: tuple[str, ...] = ("-m", "ingest", "worker")
     process: subprocess.Popen[bytes] | None = field(default=None)
     port: int = 0
 
@@ -60,7 +61,7 @@ class WorkerProcess:
         self.port = free_port()
         environment = {**self.environment, **settings, "THUBON_METRICS_PORT": str(self.port)}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "ingest", "worker"], env=environment, stderr=log)
+            self.process = subprocess.Popen([sys.executable, *self.command], env=environment, stderr=log)
 
     def readiness(self) -> dict[str, object]:
         """What /readyz says; empty while nothing answers."""
@@ -93,21 +94,35 @@ class WorkerProcess:
 
 
 @pytest.fixture
-def worker(database: Database, broker: Broker, tmp_path: Path) -> Iterator[WorkerProcess]:
+def make_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Makes workers, not yet started: give the database's and the broker's address, and settings."""
+    made: list[WorkerProcess] = []
+
+    def make(database_url: str, broker_url: str, **settings: str) -> WorkerProcess:
+        process = WorkerProcess(
+            environment={
+                **os.environ,
+                "THUBON_DATABASE_URL": database_url,
+                "THUBON_BROKER_URL": broker_url,
+                "THUBON_DISK_RESERVE_BYTES": "1000000",
+                **settings,
+            },
+            log=tmp_path / f"worker-{len(made) + 1}.log",
+        )
+        made.append(process)
+        return process
+
+    yield make
+    for process in made:
+        if process.process is not None and process.process.poll() is None:
+            process.kill()
+        print(process.log.read_text() if process.log.exists() else "")
+
+
+@pytest.fixture
+def worker(database: Database, broker: Broker, make_worker: Callable[..., WorkerProcess]) -> WorkerProcess:
     """A worker of this test's database and broker, not yet started."""
-    process = WorkerProcess(
-        environment={
-            **os.environ,
-            "THUBON_DATABASE_URL": database.ingest_url,
-            "THUBON_BROKER_URL": broker.url,
-            "THUBON_DISK_RESERVE_BYTES": "1000000",
-        },
-        log=tmp_path / "worker.log",
-    )
-    yield process
-    if process.process is not None and process.process.poll() is None:
-        process.kill()
-    print(process.log.read_text() if process.log.exists() else "")
+    return make_worker(database.ingest_url, broker.url)
 
 
 @pytest.fixture
