@@ -137,7 +137,12 @@ async def test_a_live_change_is_on_the_page_within_two_seconds(screen: Page, see
     seed.observe(GAUGE, datetime.now(UTC), {"water-level": 1.57})
     await expect(row).to_have_attribute("data-value", "1.57", timeout=TWO_SECONDS_MS)
     await expect(screen.locator(f"tr[data-device={GAUGE}] .col-colValue")).to_contain_text("1,57 m")
-    await expect(screen.locator("#chart")).to_have_attribute("data-points", str(points + 1))
+    await screen.locator("#close-detail").click()
+    await expect(screen.locator(f"[data-gauge={GAUGE}]")).to_contain_text("1,57 m")
+    await screen.locator(f"[data-gauge={GAUGE}]").click()
+    seed.observe(GAUGE, datetime.now(UTC), {"water-level": 1.6})
+    await expect(row).to_have_attribute("data-value", "1.6", timeout=TWO_SECONDS_MS)
+    await expect(screen.locator("#chart")).to_have_attribute("data-points", str(points + 2))
 
 
 async def test_a_device_that_speaks_again_needs_attention_no_more(screen: Page, seed: Seed) -> None:

@@ -2,7 +2,7 @@ import type uPlot from "uplot";
 import { ApiError } from "./api";
 import { append, columns, drawCourse, kindText, loadCourse, summary, type Course } from "./chart";
 import { h, setText } from "./dom";
-import { unit, valueText } from "./format";
+import { unitOver, valueText } from "./format";
 import { pick, t } from "./i18n";
 import { ageElement } from "./tick";
 import type { Datastream, Value } from "./types";
@@ -49,6 +49,8 @@ export class ChartPanel {
 
   words(): void {
     setText(this.title, this.stream ? pick(this.stream.label) : t("chartTitle"));
+    // Until the course is drawn and told in a sentence.
+    this.place.setAttribute("aria-label", this.title.textContent ?? t("chartTitle"));
     this.ranges.setAttribute("aria-label", t("range"));
     for (const button of this.ranges.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset["hours"]) === this.hours));
@@ -76,7 +78,7 @@ export class ChartPanel {
     this.now.dataset["staleAfter"] = String(staleAfterS);
     this.now.replaceChildren(
       h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)),
-      h("span", { class: "unit" }, unit(value.unit)),
+      h("span", { class: "unit" }, unitOver(value.property, value.unit, this.stream?.period_s)),
       ageElement(value.phenomenon_time),
     );
   }

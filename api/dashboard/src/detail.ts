@@ -1,7 +1,7 @@
 import { ApiError, device as askDevice } from "./api";
 import { ChartPanel } from "./chartpanel";
 import { byId, h, icon, setText } from "./dom";
-import { duration, observedTime, unit, valueText } from "./format";
+import { duration, observedTime, unitOver, valueText } from "./format";
 import { pick, t } from "./i18n";
 import { RefusalsPanel } from "./refusals";
 import type { Changes, Entry, Store } from "./store";
@@ -225,7 +225,7 @@ export class DetailView {
     cell.replaceChildren(
       h("span", { class: "figure" }, valueText(value.property, value.value, value.unit)),
       " ",
-      h("span", { class: "unit" }, unit(value.unit)),
+      h("span", { class: "unit" }, unitOver(value.property, value.unit, this.streamOf(value.datastream)?.period_s)),
       ...flags(value.quality),
     );
     setText(observed, observedTime(value.phenomenon_time));

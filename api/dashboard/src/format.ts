@@ -86,3 +86,13 @@ export const day = (time: string | number | Date): string =>
 export function observedTime(time: string): string {
   return day(time) === day(nowMs()) ? clockTime(time) : `${day(time)} ${clockTime(time).slice(0, 5)}`;
 }
+
+/** Properties that add up over their period: without it the figure says nothing. */
+const AMOUNTS: ReadonlySet<string> = new Set(["vehicle-count", "rainfall"]);
+
+/** The unit of a datastream's value, for amounts with the period they fell in: "mm trong 5 phút". */
+export function unitOver(property: string, code: string, periodS: number | null | undefined): string {
+  if (!AMOUNTS.has(property) || !periodS) return unit(code);
+  const what = property === "vehicle-count" ? t("vehicles") : unit(code);
+  return t("perPeriod", { unit: what, period: duration(periodS) });
+}

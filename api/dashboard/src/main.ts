@@ -29,6 +29,7 @@ import { Store } from "./store";
 import { TableView } from "./table";
 import { startTheme } from "./theme";
 import { everySecond, tick } from "./tick";
+import { WatersView } from "./waters";
 
 const store = new Store();
 const banners = new BannerView();
@@ -44,6 +45,7 @@ const table = new TableView(store, (id) => {
   requestAnimationFrame(() => detail.focus());
 });
 const problems = new ProblemsView(store);
+const waters = new WatersView(store);
 const detail = new DetailView(store, () => {
   store.select(null);
   table.focus();
@@ -82,6 +84,7 @@ store.onChange((changes) => {
     cards.draw();
     problems.draw();
   }
+  waters.draw(changes);
   map.draw(changes);
   table.draw(changes);
   detail.draw(changes);
@@ -91,6 +94,7 @@ onLanguage(() => {
   for (const view of [header, banners, login, map, table]) view.words();
   cards.draw();
   problems.draw();
+  waters.relist();
   detail.redraw();
   header.tick(live);
 });

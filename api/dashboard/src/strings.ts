@@ -127,6 +127,9 @@ export const STRINGS = {
     vi: "Không có thiết bị nào cần xử lý.",
     en: "No device needs attention.",
   },
+  watersTitle: { vi: "Mực nước các trạm", en: "Water levels" },
+  perPeriod: { vi: "{unit} trong {period}", en: "{unit} in {period}" },
+  vehicles: { vi: "xe", en: "vehicles" },
   faultFlag: { vi: "Tự báo lỗi", en: "Reports a fault" },
   problemsMore: { vi: "và {n} thiết bị khác, xem danh sách", en: "and {n} more, see the list" },
   pickDevice: {
