@@ -6,14 +6,17 @@ import argparse
 import asyncio
 import logging
 import signal
-import socket
 import sys
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from api.main import create_app
-from api.server import Server
+from api.server import Server, listen
 from api.settings import ApiSettings, describe_settings, read_settings, wrong_settings
+
+if TYPE_CHECKING:
+    import socket
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_SETTINGS = 0, 1, 2
 _log = logging.getLogger("api")
@@ -38,7 +41,7 @@ def main() -> int:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its own start and end lines repeat ours
     try:
-        listener = _listen(settings)
+        listener = listen(settings)
     except OSError as error:
         print(
             f"cannot listen on THUBON_HTTP_HOST {settings.http_host}, THUBON_HTTP_PORT {settings.http_port}: "
@@ -48,11 +51,6 @@ def main() -> int:
         return EXIT_FAILED
     with listener:
         return asyncio.run(_serve(settings, listener))
-
-
-def _listen(settings: ApiSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
-    return socket.create_server((settings.http_host.strip("[]"), settings.http_port), family=family, backlog=512)
 
 
 async def _serve(settings: ApiSettings, listener: socket.socket) -> int:

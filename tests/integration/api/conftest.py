@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import pytest_asyncio
 from pydantic import TypeAdapter
 
 from api.main import create_app
-from api.server import Server
+from api.server import Server, listen
 from api.settings import ApiSettings
 from tests.containers import free_port
 from tests.integration.api.seed import Seed
@@ -37,7 +36,7 @@ async def serve(settings: ApiSettings) -> AsyncIterator[FastAPI]:
     """Serve on a real port of loopback for the length of a block."""
     app = create_app(settings)
     server = Server(app, settings)
-    listener = socket.create_server((settings.http_host, settings.http_port))
+    listener = listen(settings)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
     while not server.started:
         assert not task.done(), "the server did not start"

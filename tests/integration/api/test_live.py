@@ -16,7 +16,7 @@ from tests.integration.api.conftest import TOKEN, client_of, make_settings, serv
 from tests.integration.api.seed import Seed, ago, now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
     import pytest
@@ -169,12 +169,18 @@ async def test_an_id_survives_a_restart_of_the_api(settings: ApiSettings, seed: 
     assert devices == ["lamp"]
 
 
-async def wait_for_live(client: httpx.AsyncClient) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask another process again and again; it has no event to wait for."""
     async with asyncio.timeout(20):
-        while (await client.head("/v1/towns")).status_code != 200 or "thubon_api_live_connected 1.0" not in (
-            await client.get("/metrics")
-        ).text:
+        while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def wait_for_live(client: httpx.AsyncClient) -> None:
+    async def listens() -> bool:
+        return "thubon_api_live_connected 1.0" in (await client.get("/metrics")).text
+
+    await until(listens)
 
 
 async def test_an_unknown_foreign_or_too_old_id_is_answered_with_reset(client: httpx.AsyncClient, seed: Seed) -> None:
@@ -184,7 +190,7 @@ async def test_an_unknown_foreign_or_too_old_id_is_answered_with_reset(client: h
         seed.observe("air", ago(seconds=9), {"pm25": 1.0})
         _, first = await stream.devices()
         seed.observe("air", ago(seconds=8), {"pm25": 2.0})
-        _, second = await stream.devices()
+        _, _second = await stream.devices()
         seed.observe("air", ago(seconds=7), {"pm25": 3.0})
         await stream.devices()
     newest = seed.connection.execute("select max(xid::text::bigint) from live_change").fetchone()
@@ -212,7 +218,7 @@ async def test_a_change_waits_for_older_open_transactions_so_that_resuming_misse
         async with following(client) as stream:
             await stream.next()
             older.execute(
-                "insert into live_change (device_keys) select array_agg(device_key) from device where device_id = 'lamp'"
+                "insert into live_change (device_keys) select array[device_key] from device where device_id = 'lamp'"
             )
             seed.observe("air", now(), {"pm25": 1.0})
             heard = asyncio.create_task(stream.devices())
@@ -276,9 +282,11 @@ async def test_there_are_only_so_many_listeners(database: Database, seed: Seed) 
 
             assert response.status_code == 503
             assert response.headers["Retry-After"] == "30"
-        async with asyncio.timeout(5):
-            while listeners(await client.get("/metrics")) > 0:
-                await asyncio.sleep(0.02)
+
+        async def gone() -> bool:
+            return listeners(await client.get("/metrics")) == 0
+
+        await until(gone)
         async with following(client) as three:
             assert (await three.next()).name == "hello"
 
@@ -334,8 +342,11 @@ async def test_the_stream_goes_on_after_the_database_was_restarted(killable_data
             seed.observe("air", ago(seconds=9), {"pm25": 1.0})
             await stream.devices()
             killable_database.server.kill()
-            while (await client.get("/readyz")).status_code != 503:
-                await asyncio.sleep(0.1)
+
+            async def unready() -> bool:
+                return (await client.get("/readyz")).status_code == 503
+
+            await until(unready)
             refused = await client.get("/v1/devices")
             killable_database.server.start()
             seed.connection.close()

@@ -4,7 +4,6 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -13,6 +12,7 @@ from api.settings import wrong_settings
 from tests.integration.api.conftest import TOKEN, checked, client_of, make_settings, serve
 
 if TYPE_CHECKING:
+    import httpx
     from fastapi import FastAPI
 
     from api.settings import ApiSettings

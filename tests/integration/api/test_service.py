@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,6 +20,8 @@ from tests.integration.api.conftest import TOKEN, checked, client_of, make_setti
 from tests.integration.api.seed import now
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastapi import FastAPI
 
     from tests.fix_database import Database
