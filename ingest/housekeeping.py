@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ingest.settings import WorkerSettings
 
 _LOG: Final = logging.getLogger(__name__)
+_TRIMS: Final = 100
+"""Deletions of refusals in one go; a million each ten minutes is more than comes in."""
 
 
 class Housekeeper:
@@ -62,13 +64,21 @@ class Housekeeper:
         return None if value is None else int(value)
 
     def retain(self) -> None:
-        """Drop what is older than it is kept: observations by the chunk, rejections, live changes."""
+        """Drop what is older than it is kept: observations by the chunk, rejections, live changes; may take minutes."""
         connection = self.connection()
         with named_errors():
+            # What a chunk held is counted before it is dropped, which takes a while.
+            connection.execute(QUERIES["be_patient"])
             dropped = connection.execute(
                 QUERIES["drop_old_observations"], {"keep_days": self._settings.retention_days}
             ).fetchall()
             if dropped:
                 _LOG.info("Retention dropped %d chunks of observations", len(dropped))
-            connection.execute(QUERIES["trim_rejections"], {"keep_days": self._settings.rejection_days})
+            for _ in range(_TRIMS):
+                row = connection.execute(
+                    QUERIES["trim_rejections"], {"keep_days": self._settings.rejection_days}
+                ).fetchone()
+                if not row or not row["more"]:
+                    break
+            connection.execute(QUERIES["trim_replay_requests"], {"keep_days": self._settings.rejection_days})
             connection.execute(QUERIES["trim_live_changes"], {"keep_s": self._settings.live_minutes * 60})

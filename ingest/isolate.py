@@ -82,7 +82,7 @@ class Isolation:
 
 
 def _add(total: WriteResult, part: WriteResult) -> None:
-    for name in ("messages", "stored", "duplicate", "conflict", "rejected", "missing", "staged_rows"):
+    for name in ("messages", "stored", "duplicate", "conflict", "rejected", "missing", "staged_rows", "unkept"):
         setattr(total, name, getattr(total, name) + getattr(part, name))
     for reason, readings in part.rejections.items():
         total.rejections[reason] = total.rejections.get(reason, 0) + readings

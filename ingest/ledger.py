@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ingest.columns import Columns
     from ingest.records import Tally
 
 _HOUR_US: Final = 3_600_000_000
+KINDS: Final = ("received", "stored", "duplicate", "conflict", "rejected", "missing")
+"""What the ledger counts; the first is the sum of the others."""
+LedgerKey = tuple[int, str, str, str]
+"""Hour of receipt since 1970, town, source, family."""
 UNKNOWN: Final = "-"
 """Town and source of what no registered device sent; one for all, so that strangers cannot fill the ledger."""
 
@@ -38,12 +44,32 @@ class LedgerShare:
         }
 
 
+def ledger_key(columns: Columns, message: int) -> LedgerKey:
+    """The ledger entry in which a message of the batch is counted."""
+    route = columns.routes[message]
+    device = columns.snapshot.by_id.get(route.source)
+    town_id, source = (device.town_id, device.device_id) if device else (UNKNOWN, UNKNOWN)
+    return (columns.messages[message].received_us // _HOUR_US, town_id, source, route.family)
+
+
+def share_of(entries: Mapping[LedgerKey, Mapping[str, int]]) -> LedgerShare:
+    """A share out of counts by entry and kind; a kind that is not named is 0."""
+    return LedgerShare(
+        hours=[datetime.fromtimestamp(hour * 3_600, tz=UTC) for hour, *_ in entries],
+        town_ids=[key[1] for key in entries],
+        sources=[key[2] for key in entries],
+        families=[key[3] for key in entries],
+        counts={kind: [counts.get(kind, 0) for counts in entries.values()] for kind in KINDS},
+    )
+
+
 def ledger_share(columns: Columns, tally: Tally) -> LedgerShare:
     """Sum a batch's tally by ledger entry. Outcomes are what the writer found, never received minus something."""
     by_id = columns.snapshot.by_id
-    entries: dict[tuple[int, str, str, str], int] = {}
+    entries: dict[LedgerKey, int] = {}
     entry_of = np.empty(len(columns.messages), dtype=np.intp)
     for index, (message, route) in enumerate(zip(columns.messages, columns.routes, strict=True)):
+        # `ledger_key`, written out: at full rate a call for each message would be felt.
         device = by_id.get(route.source)
         town_id, source = (device.town_id, device.device_id) if device else (UNKNOWN, UNKNOWN)
         key = (message.received_us // _HOUR_US, town_id, source, route.family)
@@ -54,11 +80,10 @@ def ledger_share(columns: Columns, tally: Tally) -> LedgerShare:
         np.add.at(sums, entry_of, getattr(tally, kind))
         return sums.tolist()
 
-    kinds = ("received", "stored", "duplicate", "conflict", "rejected", "missing")
     return LedgerShare(
         hours=[datetime.fromtimestamp(hour * 3_600, tz=UTC) for hour, *_ in entries],
         town_ids=[key[1] for key in entries],
         sources=[key[2] for key in entries],
         families=[key[3] for key in entries],
-        counts={kind: summed(kind) for kind in kinds},
+        counts={kind: summed(kind) for kind in KINDS},
     )

@@ -27,6 +27,11 @@ class Metrics:
         self.messages = Counter("thubon_ingest_messages", "Messages committed", registry=r)
         self.readings = Counter("thubon_ingest_readings", "Readings committed, by outcome", ["outcome"], registry=r)
         self.rejections = Counter("thubon_ingest_rejections", "Readings refused, by reason", ["reason"], registry=r)
+        self.unkept = Counter(
+            "thubon_ingest_sampled_readings",
+            "Refused readings of floods, counted and without their bytes (unknown sources, undecodable bytes)",
+            registry=r,
+        )
         self.batches = Counter("thubon_ingest_batches", "Batches committed", registry=r)
         self.staged_rows = Counter(
             "thubon_ingest_staged_rows", "Rows that took the careful way because they might stand already", registry=r
@@ -65,6 +70,7 @@ class Metrics:
         self.messages.inc(result.messages)
         self.batches.inc()
         self.staged_rows.inc(result.staged_rows)
+        self.unkept.inc(result.unkept)
         for outcome in ("stored", "duplicate", "conflict", "rejected", "missing"):
             self.readings.labels(outcome).inc(getattr(result, outcome))
         for reason, readings in result.rejections.items():

@@ -40,6 +40,7 @@ class Rejection(msgspec.Struct, gc=False):
     readings: int  # how many readings it refuses, at least 1
     device_id: str | None = None
     subjects: list[dict[str, Any]] = []  # device, name, ts, value of the first refused readings
+    unkept: int = 0  # of these readings: those of further messages of a flood, whose bytes are not kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +107,4 @@ class WriteResult:
     missing: int
     rejections: dict[str, int] = field(default_factory=dict)  # readings by reason code
     staged_rows: int = 0  # rows that took the slower, conflict-tolerant path
+    unkept: int = 0  # refused readings of a flood whose bytes are not kept

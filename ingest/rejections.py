@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROW_TYPES: Final = (
     *("timestamptz", "text", "text", "text", "text", "text", "text", "text"),
     *("int4", "jsonb", "bytea", "int4", "bool", "int2"),
+    *("int4", "int4", "int4", "timestamptz", "int4"),
 )
 _KEPT_PAYLOAD_BYTES: Final = 1_048_576
 _KEPT_DETAIL_CHARACTERS: Final = 2_000
@@ -100,6 +101,11 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
                 len(message.payload),
                 message.retained,
                 message.qos,
+                rejection.message,
+                columns.received[rejection.message],
+                columns.missing[rejection.message],
+                time_of(message.assigned_us) if message.assigned_us else None,
+                rejection.unkept,
             )
         )
 

@@ -19,8 +19,8 @@ def _secrets_dir() -> str | None:
     return folder if Path(folder).is_dir() else None
 
 
-class WorkerSettings(BaseSettings):
-    """What `python -m ingest worker` needs to know."""
+class StorageSettings(BaseSettings):
+    """What every program of the ingest room needs to know: the database, and what is taken."""
 
     model_config = SettingsConfigDict(
         env_prefix="THUBON_",
@@ -31,6 +31,22 @@ class WorkerSettings(BaseSettings):
     )
 
     database_url: SecretStr
+    payload_bytes: Annotated[int, Field(ge=1_024, le=1_048_576, alias="THUBON_INGEST_PAYLOAD_BYTES")] = 262_144
+    message_readings: Annotated[int, Field(ge=1, le=100_000, alias="THUBON_INGEST_MESSAGE_READINGS")] = 10_000
+    clock_ahead_s: Annotated[float, Field(ge=0, le=86_400, alias="THUBON_INGEST_CLOCK_AHEAD_S")] = 300.0
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("postgresql://", "postgres://", "host=", "dbname=")):
+            raise ValueError("must be a PostgreSQL address such as postgresql://user@host/database")
+        return value
+
+
+class WorkerSettings(StorageSettings):
+    """What `python -m ingest worker` needs to know."""
+
     broker_url: SecretStr
     broker_username: str | None = None
     broker_password: SecretStr | None = None
@@ -48,12 +64,12 @@ class WorkerSettings(BaseSettings):
     batch_bytes: Annotated[int, Field(ge=1_024, le=268_435_456, alias="THUBON_INGEST_BATCH_BYTES")] = 16_777_216
     linger_ms: Annotated[float, Field(ge=0, le=1_000, alias="THUBON_INGEST_LINGER_MS")] = 10.0
     fold_ms: Annotated[float, Field(ge=20, le=1_000, alias="THUBON_INGEST_FOLD_MS")] = 200.0
-    payload_bytes: Annotated[int, Field(ge=1_024, le=1_048_576, alias="THUBON_INGEST_PAYLOAD_BYTES")] = 262_144
-    message_readings: Annotated[int, Field(ge=1, le=100_000, alias="THUBON_INGEST_MESSAGE_READINGS")] = 10_000
+    device_readings_a_minute: Annotated[
+        int, Field(ge=1, le=1_000_000_000, alias="THUBON_INGEST_DEVICE_READINGS_A_MINUTE")
+    ] = 6_000  # of phenomenon time, so that a back-fill is no flood
+    sample_after: Annotated[int, Field(ge=1, le=1_000_000, alias="THUBON_INGEST_SAMPLE_AFTER")] = 60
     session_expiry_s: Annotated[int, Field(ge=60, le=4_294_967_295, alias="THUBON_INGEST_SESSION_EXPIRY_S")] = 604_800
     keep_alive_s: Annotated[int, Field(ge=2, le=3_600, alias="THUBON_INGEST_KEEP_ALIVE_S")] = 20
-    clock_ahead_s: Annotated[float, Field(ge=0, le=86_400, alias="THUBON_INGEST_CLOCK_AHEAD_S")] = 300.0
-    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     rejection_days: Annotated[int, Field(ge=1, le=36_500)] = 90
     live_minutes: Annotated[int, Field(ge=1, le=1_440)] = 15
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = 1_073_741_824
@@ -66,13 +82,6 @@ class WorkerSettings(BaseSettings):
         parts = urlsplit(value.get_secret_value())
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError("must be mqtt://host[:port] or mqtts://host[:port]")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("postgresql://", "postgres://", "host=", "dbname=")):
-            raise ValueError("must be a PostgreSQL address such as postgresql://user@host/database")
         return value
 
     @model_validator(mode="after")

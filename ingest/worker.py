@@ -18,10 +18,12 @@ from ingest.errors import StorageAwayError
 from ingest.fold import Folder
 from ingest.housekeeping import Housekeeper
 from ingest.isolate import Isolation
+from ingest.limits import DeviceLimit
 from ingest.metrics import Metrics, MetricsServer
 from ingest.route import SUBSCRIPTIONS
+from ingest.sampling import FloodSampler
 from ingest.settings import WorkerSettings, client_id
-from ingest.validate import TimeRules, validate
+from ingest.validate import Checked, TimeRules, validate
 from ingest.write import Writer
 
 if TYPE_CHECKING:
@@ -53,11 +55,15 @@ class Worker:
         self._clock = clock or SystemClock()
         self._limits = Limits(payload_bytes=settings.payload_bytes, readings=settings.message_readings)
         self._rules = TimeRules(ahead_s=settings.clock_ahead_s, retention_s=settings.retention_days * 86_400.0)
+        self._device_limit = DeviceLimit(settings.device_readings_a_minute, subjects=self._limits.subjects)
+        self._sampler = FloodSampler(settings.sample_after)
+        self._checked: tuple[Columns, Checked] | None = None  # the batch that is being written
         self._decoder = Decoder(limits=self._limits)
         self._writer = Writer(dsn=dsn, worker=settings.worker, subjects=self._limits.subjects)
         self._folder = Folder(dsn=dsn, worker=settings.worker)
         self._housekeeper = Housekeeper(dsn=dsn, settings=settings)
-        self._threads = ThreadPoolExecutor(max_workers=3, thread_name_prefix="storage")
+        self._retainer = Housekeeper(dsn=dsn, settings=settings)  # may take minutes, so never in the other's way
+        self._threads = ThreadPoolExecutor(max_workers=5, thread_name_prefix="storage")
         self._session = Session(
             address=settings.broker(),
             client_id=client_id(settings),
@@ -104,7 +110,7 @@ class Worker:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            for closable in (self._writer, self._folder, self._housekeeper):
+            for closable in (self._writer, self._folder, self._housekeeper, self._retainer):
                 closable.close()
             self._threads.shutdown()
             server.stop()
@@ -223,8 +229,11 @@ class Worker:
 
     def _validate_and_write(self, columns: Columns) -> WriteResult:
         with self.metrics.write_seconds.time():
-            checked = validate(columns, self._rules, subjects=self._limits.subjects)
-            return self._writer.write(columns, checked)
+            if self._checked is None or self._checked[0] is not columns:
+                # Once a batch, however often it is written: limits and samples count what they see.
+                checked = validate(columns, self._rules, subjects=self._limits.subjects)
+                self._checked = columns, self._sampler.apply(columns, self._device_limit.apply(columns, checked))
+            return self._writer.write(columns, self._checked[1])
 
     async def _until_done(self, work: Callable[[], _T]) -> _T | None:
         """Do the work in a thread, again and again while the storage is away; None when stopped before it was done."""
@@ -298,4 +307,7 @@ class Worker:
         self.metrics.disk_free_bytes.set(float("nan") if free is None else free)
 
     async def _retain(self) -> None:
-        await self._keep_house(self._housekeeper.retain)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._retainer.retain)
+        except StorageAwayError as error:
+            _LOG.warning("Retention waits: %s", error)  # the reason says all

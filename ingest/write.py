@@ -7,6 +7,7 @@ temporary table, reads what stands under lock, merges, counts duplicates and con
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +17,12 @@ import psycopg
 
 from ingest import copy_binary
 from ingest.errors import StorageAwayError
-from ingest.ledger import ledger_share
+from ingest.ledger import LedgerShare, ledger_share
 from ingest.merge import compare, make_unique
-from ingest.records import Block, Rejection, Tally, WriteResult
+from ingest.records import Block, Rejection, WriteResult
 from ingest.rejections import conflict_rejections, copy_rows
 from ingest.storage import QUERIES, connect, named_errors
+from ingest.written import StoredCells, Written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,10 +34,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400_000_000
 _NEVER: Final = np.iinfo(np.int64).min
 
+Account = Callable[["psycopg.Connection[dict[str, Any]]", Written], LedgerShare]
+"""Keeps the account of a batch within its transaction: writes its rejections, answers its share of the ledger."""
+
 
 def time_of(us: int) -> datetime:
     """Unix microseconds -> aware datetime in UTC."""
     return _EPOCH + timedelta(microseconds=us)
+
+
+def account_batch(connection: psycopg.Connection[dict[str, Any]], written: Written) -> LedgerShare:
+    """The account of messages that came for the first time."""
+    if written.rejections:
+        with connection.cursor().copy(QUERIES["copy_rejections"]) as copy:
+            copy_rows(copy, written.columns, written.rejections, time_of)
+    return ledger_share(written.columns, written.tally)
 
 
 @dataclass(slots=True)
@@ -87,7 +100,7 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
 
-    def write(self, columns: Columns, checked: Checked) -> WriteResult:
+    def write(self, columns: Columns, checked: Checked, account: Account = account_batch) -> WriteResult:
         """Store a validated batch; when this returns, it is committed.
 
         Asked again with the same batch after a `StorageAwayError`, it first finds out what became of the transaction
@@ -103,12 +116,12 @@ class Writer:
                 if result is not None:
                     return result
             try:
-                return self._transact(connection, columns, checked, careful=False)
+                return self._transact(connection, columns, checked, account, careful=False)
             except (psycopg.errors.UniqueViolation, psycopg.errors.CheckViolation):
                 # Another worker wrote one of these rows, or a partition is gone that we believed in.
                 if self._days is not None:
                     self._days.clear()
-                return self._transact(connection, columns, checked, careful=True)
+                return self._transact(connection, columns, checked, account, careful=True)
 
     def _resolve_doubt(self, connection: psycopg.Connection[dict[str, Any]], columns: Columns) -> WriteResult | None:
         doubt = self._doubt
@@ -123,7 +136,13 @@ class Writer:
         return doubt.result if status == "committed" else None
 
     def _transact(
-        self, connection: psycopg.Connection[dict[str, Any]], columns: Columns, checked: Checked, *, careful: bool
+        self,
+        connection: psycopg.Connection[dict[str, Any]],
+        columns: Columns,
+        checked: Checked,
+        account: Account,
+        *,
+        careful: bool,
     ) -> WriteResult:
         messages = len(columns.messages)
         tally = replace(
@@ -133,6 +152,7 @@ class Writer:
             conflict=np.zeros(messages, dtype=np.int64),
         )
         rejections = list(checked.rejections)
+        written = Written(columns=columns, tally=tally, rejections=rejections)
         newest: list[_Newest] = []
         straight: list[tuple[Block, NDArray[np.int32]]] = []
         staged: list[tuple[Block, NDArray[np.int32]]] = []
@@ -157,15 +177,15 @@ class Writer:
                 with connection.cursor().copy(QUERIES["copy_observations"]) as copy:
                     copy.write(b"".join((copy_binary.HEADER, *stream, copy_binary.TRAILER)))
             for block, key in straight:
-                np.add.at(tally.stored, block.owner_of(~np.isnan(block.value)), 1)
+                cells = ~np.isnan(block.value)
+                np.add.at(tally.stored, block.owner_of(cells), 1)
+                written.stored.append(StoredCells(block, cells, block.received_us))
                 newest.append(_newest_rows(block, key))
             for block, key in staged:
                 if len(block):
-                    stored = self._stage(connection, columns, block, key, tally, rejections)
+                    stored = self._stage(connection, block, key, written)
                     newest.append(_newest_rows(stored, keys[stored.device]))
-            if rejections:
-                with connection.cursor().copy(QUERIES["copy_rejections"]) as copy:
-                    copy_rows(copy, columns, rejections, time_of)
+            self._adjust_ledger(connection, written)
             if statuses:
                 connection.execute(
                     QUERIES["set_statuses"],
@@ -179,7 +199,7 @@ class Writer:
                 QUERIES["log_batch"],
                 {
                     "worker": self._worker,
-                    **ledger_share(columns, tally).parameters(),
+                    **account(connection, written).parameters(),
                     "device_keys": [key for rows in newest for key in rows.device_key.tolist()],
                     "times_us": [us for rows in newest for us in rows.time_us.tolist()],
                     "complete": [complete for rows in newest for complete in rows.complete.tolist()],
@@ -195,6 +215,7 @@ class Writer:
                 missing=int(tally.missing.sum()),
                 rejections=_by_reason(rejections),
                 staged_rows=sum(len(block) for block, _ in staged),
+                unkept=sum(rejection.unkept for rejection in rejections),
             )
             self._doubt = _Doubt(xid=row["xid"] if row else 0, columns=columns, result=result)
         self._doubt = None
@@ -202,16 +223,28 @@ class Writer:
             self._note_newest(key, block.time_us)
         return result
 
+    def _adjust_ledger(self, connection: psycopg.Connection[dict[str, Any]], written: Written) -> None:
+        moved = written.merged_elsewhere()
+        if moved:
+            connection.execute(
+                QUERIES["adjust_ledger"],
+                {
+                    "cause": "merged",
+                    "hours": [hour * 3_600 for hour, _ in moved],
+                    "devices": [device_id for _, device_id in moved],
+                    "readings": list(moved.values()),
+                },
+            )
+
     def _stage(
         self,
         connection: psycopg.Connection[dict[str, Any]],
-        columns: Columns,
         block: Block,
         device_key: NDArray[np.int32],
-        tally: Tally,
-        rejections: list[Rejection],
+        written: Written,
     ) -> Block:
         """Take rows the careful way; returns the rows of which something was stored."""
+        columns, tally = written.columns, written.tally
         span = {"first": time_of(int(block.time_us.min())), "last": time_of(int(block.time_us.max()))}
         number = np.arange(len(block), dtype=np.int32)
         connection.execute(QUERIES["plan_staging"])
@@ -221,11 +254,13 @@ class Writer:
         new = np.isin(copy_binary.keys(device_key, block.time_us), inserted)
         standing = block.value.copy()  # a row that stands and does not differ holds what we hold
         standing_quality = block.quality.copy()
+        standing_received_us = block.received_us.copy()
         standing[new] = np.nan
         if not new.all():
             for row in connection.execute(QUERIES["differing_rows"], span, binary=True):
                 _put(standing[row["row"]], row["value_by_slot"], np.nan)
                 _put(standing_quality[row["row"]], row["quality_by_slot"] or [], 0)
+                standing_received_us[row["row"]] = row["received_us"]
         verdict = compare(standing, block.value)
         merged = np.flatnonzero(verdict.fresh.any(axis=1) & ~new)
         if len(merged):
@@ -247,7 +282,8 @@ class Writer:
             np.add.at(counts, block.owner_of(cells), 1)
         if verdict.conflict.any():
             refused = replace(block, value=np.where(verdict.conflict, block.value, np.nan))
-            rejections += conflict_rejections(columns, refused, standing, subjects=self._subjects)
+            written.rejections += conflict_rejections(columns, refused, standing, subjects=self._subjects)
+        written.stored.append(StoredCells(block, verdict.fresh, standing_received_us))
         return block.take(np.flatnonzero(verdict.fresh.any(axis=1)))
 
     def _copy(

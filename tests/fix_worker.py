@@ -105,6 +105,8 @@ def make_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
                 "THUBON_DATABASE_URL": database_url,
                 "THUBON_BROKER_URL": broker_url,
                 "THUBON_DISK_RESERVE_BYTES": "1000000",
+                # Tests send a day's worth of readings within a minute of phenomenon time.
+                "THUBON_INGEST_DEVICE_READINGS_A_MINUTE": "1000000000",
                 **settings,
             },
             log=tmp_path / f"worker-{len(made) + 1}.log",

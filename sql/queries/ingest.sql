@@ -220,6 +220,10 @@ select count(*) = 10000 as more from gone
 delete from replay_request
 where state in ('done', 'failed') and finished_time < now() - %(keep_days)s * interval '1 day'
 
+-- name: be_patient
+-- Lets statements of this connection take longer than those beside the stream may.
+set statement_timeout = '1h'
+
 -- name: drop_old_observations
 -- Raw retention, whole chunks.
 select drop_observations_before(now() - %(keep_days)s * interval '1 day')
