@@ -27,6 +27,10 @@ class Air:
     def _wander(self, what: str, times_s: FloatArray, period_s: float) -> FloatArray:
         return smooth(key_of(self.seed, self.name, what), times_s, period_s)
 
+    def _exhaust(self, times_s: FloatArray) -> FloatArray:
+        """Traffic beside the station, 1 in the rush of a middling road."""
+        return self.road.activity(times_s) * self.road.peak_flow / 1_600.0
+
     def _stagnation(self, times_s: FloatArray) -> FloatArray:
         """How badly the air mixes: 0.5 on windy afternoons, near 2 on calm nights."""
         night = 0.35 * np.cos(2.0 * np.pi * (local_hour(times_s) - 3.0) / 24.0)
@@ -37,27 +41,27 @@ class Air:
         season = 13.0 + 9.0 * np.cos(2.0 * np.pi * (day_of_year(times_s) - 15.0) / 365.2425)
         regional = season * (1.0 + 0.45 * smooth(key_of(self.seed, "regional-haze"), times_s, 2.0 * 86_400.0))
         supper = 5.0 * np.exp(-(((local_hour(times_s) - 18.8) / 1.3) ** 2))
-        local = (10.0 * self.road.activity(times_s) + supper) * self._stagnation(times_s)
+        local = (10.0 * self._exhaust(times_s) + supper) * self._stagnation(times_s)
         washed = 1.0 - 0.6 * ramp(self.sky.rain_mm_h(times_s), 0.5, 12.0)
         return np.clip((regional + local) * washed * (1.0 + 0.10 * self._wander("pm25", times_s, 1_500.0)), 2.0, 180.0)
 
     def pm10(self, times_s: FloatArray) -> FloatArray:
         """PM10, always above PM2.5: road dust, less of it on wet roads."""
-        dust = (0.45 + 0.35 * self.road.activity(times_s)) * (1.0 - 0.7 * ramp(self.sky.rain_mm_h(times_s), 0.2, 4.0))
+        dust = (0.45 + 0.35 * self._exhaust(times_s)) * (1.0 - 0.7 * ramp(self.sky.rain_mm_h(times_s), 0.2, 4.0))
         return self.pm25(times_s) * (1.12 + dust * (1.0 + 0.2 * self._wander("pm10", times_s, 2_400.0)))
 
     def no2(self, times_s: FloatArray) -> FloatArray:
         """NO2, 3..150: the exhausts of the road, least in the afternoon wind and sun."""
-        local = 24.0 * self.road.activity(times_s) * self._stagnation(times_s)
+        local = 24.0 * self._exhaust(times_s) * self._stagnation(times_s)
         return np.clip((7.0 + local) * (1.0 + 0.12 * self._wander("no2", times_s, 1_800.0)), 3.0, 150.0)
 
     def so2(self, times_s: FloatArray) -> FloatArray:
         """SO2, 1..30: little here."""
-        return np.clip(5.0 + 2.0 * self.road.activity(times_s) + 1.5 * self._wander("so2", times_s, 9_000.0), 1.0, 30.0)
+        return np.clip(5.0 + 2.0 * self._exhaust(times_s) + 1.5 * self._wander("so2", times_s, 9_000.0), 1.0, 30.0)
 
     def co(self, times_s: FloatArray) -> FloatArray:
         """CO, 200..5,000: engines and cooking."""
-        local = 650.0 * self.road.activity(times_s) * self._stagnation(times_s)
+        local = 650.0 * self._exhaust(times_s) * self._stagnation(times_s)
         return np.clip((320.0 + local) * (1.0 + 0.08 * self._wander("co", times_s, 1_800.0)), 200.0, 5_000.0)
 
     def o3(self, times_s: FloatArray) -> FloatArray:

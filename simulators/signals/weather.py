@@ -39,10 +39,10 @@ class Sky:
     def rain_mm_h(self, times_s: FloatArray) -> FloatArray:
         """Rain intensity, mm/h, 0..120: cells of some twenty minutes within rainy half-days."""
         t = self._delayed(times_s)
-        half_days = smooth(key_of(self.seed, "rain-days"), t, 14.0 * 3_600.0) + 1.1 * self.wetness(times_s)
+        half_days = smooth(key_of(self.seed, "rain-days"), t, 14.0 * 3_600.0) + 0.45 * self.wetness(times_s)
         cells = smooth(key_of(self.seed, "rain-cells"), t, 40.0 * 60.0)
         strength = ramp(half_days, 0.75, 2.2) * np.maximum(cells + 0.25, 0.0)
-        return np.clip(38.0 * strength**1.7, 0.0, 120.0)
+        return np.clip(32.0 * strength**1.7, 0.0, 120.0)
 
     def temperature(self, times_s: FloatArray) -> FloatArray:
         """Air temperature, Cel: about 19 on winter nights, 35 on summer afternoons."""

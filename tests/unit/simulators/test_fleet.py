@@ -1,0 +1,147 @@
+"""The fleet of a scenario: the same for everybody, real places, and values every profile admits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from devices.codecs.thubon_json import decode_gateway, decode_telemetry
+from devices.models import IDENTIFIER_PATTERN
+from devices.profiles import load_catalogue
+from devices.registry_file import read_registry_file
+from simulators.fleet import SimulatedDevice, registry_csv
+from simulators.messages import gateway, reports_of, telemetry
+from simulators.scenario import Scenario, load_scenario
+from simulators.siting import build_fleet
+
+Fleet = tuple[SimulatedDevice, ...]
+START_S = 1_795_000_000.0
+
+# As the migrations have them: west, south, east, north.
+BOX_BY_TOWN = {
+    "tam-ky": (108.43, 15.49, 108.57, 15.65),
+    "hoi-an": (108.28, 15.83, 108.41, 15.94),
+    "dien-ban": (108.10, 15.83, 108.30, 15.98),
+}
+
+DIGEST_PROGRAM = f"""
+import hashlib
+from simulators.messages import reports_of, telemetry
+from simulators.scenario import load_scenario
+from simulators.siting import build_fleet
+digest = hashlib.sha256()
+for device in build_fleet(load_scenario("demo")):
+    digest.update(telemetry(device, reports_of(device, device.report_times({START_S}, {START_S} + 7200))).payload)
+print(digest.hexdigest())
+"""
+
+
+def test_the_demo_has_about_three_hundred_devices_of_every_profile_in_every_town(fleet: Fleet) -> None:
+    assert 290 <= len(fleet) <= 330
+    assert {(device.town_id, device.profile.profile_id) for device in fleet} == {
+        (town_id, profile_id) for town_id in BOX_BY_TOWN for profile_id in load_catalogue()
+    }
+
+
+def test_ids_are_unique_and_well_formed_and_places_lie_in_their_towns(fleet: Fleet) -> None:
+    assert len({device.device_id for device in fleet}) == len(fleet)
+    for device in fleet:
+        assert re.fullmatch(IDENTIFIER_PATTERN, device.device_id)
+        west, south, east, north = BOX_BY_TOWN[device.town_id]
+        assert west <= device.longitude <= east, device.device_id
+        assert south <= device.latitude <= north, device.device_id
+
+
+def test_the_registry_takes_the_whole_fleet(fleet: Fleet) -> None:
+    read = read_registry_file(registry_csv(fleet).encode(), load_catalogue())
+    assert not read.faults
+    assert len(read.entries) == len(fleet)
+    gateways = {entry.device.gateway_id for entry in read.entries} - {None}
+    assert gateways <= {device.device_id for device in fleet}
+    assert gateways
+
+
+def test_every_datastream_of_every_profile_has_a_signal_and_its_digits(fleet: Fleet) -> None:
+    for device in fleet:
+        names = [stream.name for stream in device.profile.datastreams]
+        assert set(device.instrument.observe(np.array([START_S]))) == set(names)
+        assert set(device.instrument.DECIMALS) == set(names)
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process(fleet: Fleet) -> None:
+    digest = hashlib.sha256()
+    for device in fleet:
+        digest.update(telemetry(device, reports_of(device, device.report_times(START_S, START_S + 7_200))).payload)
+    other = subprocess.run([sys.executable, "-c", DIGEST_PROGRAM], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == digest.hexdigest()
+
+
+def test_history_in_one_piece_is_the_same_as_report_by_report(fleet: Fleet) -> None:
+    for device in fleet[:: len(fleet) // 40]:
+        times = device.report_times(START_S, START_S + 3_600)
+        alone = [report for time_s in times for report in reports_of(device, np.array([time_s]))]
+        assert reports_of(device, times) == alone
+
+
+def test_another_seed_gives_other_values_for_the_same_devices(fleet: Fleet) -> None:
+    other = build_fleet(load_scenario("demo").model_copy(update={"seed": 1}))
+    assert [device.device_id for device in other] == [device.device_id for device in fleet]
+    times = np.array([START_S])
+    assert reports_of(other[0], times)[0]["values"] != reports_of(fleet[0], times)[0]["values"]
+
+
+def test_a_year_of_values_decodes_without_a_single_refusal(fleet: Fleet) -> None:
+    """Every payload as the reference decoder reads it, hours of all seasons, days and times of day."""
+    rng = np.random.default_rng(7)
+    for device in fleet[::3]:
+        times = np.sort(rng.choice(365 * 24 * 12, size=60, replace=False)) * 300.0 + START_S
+        times = np.floor(times / device.interval_s) * device.interval_s + device.phase_s
+        streams = {stream.name: stream for stream in device.profile.datastreams}
+        message = telemetry(device, reports_of(device, times))
+        decoded = decode_telemetry(message.payload, device.device_id, streams)
+        assert not decoded.refusals, device.device_id
+        assert decoded.received == message.readings == times.size * len(streams)
+        assert decoded.missing == message.payload.count(b"null")
+        assert {reading.time_us for reading in decoded.readings} == {int(time_s * 1e6) for time_s in times}
+
+
+def test_what_a_gateway_sends_decodes_for_the_devices_behind_it(fleet: Fleet) -> None:
+    carrier_id = next(device.gateway_id for device in fleet if device.gateway_id)
+    carrier = next(device for device in fleet if device.device_id == carrier_id)
+    carried = [device for device in fleet if device.gateway_id == carrier_id]
+    message = gateway(carrier, {d.device_id: reports_of(d, d.report_times(START_S, START_S + 900)) for d in carried})
+    assert message.topic == f"thubon/v1/{carrier.town_id}/{carrier_id}/gateway"
+    streams = {device.device_id: {s.name: s for s in device.profile.datastreams} for device in carried}
+    decoded = decode_gateway(message.payload, streams)
+    assert not decoded.refusals
+    assert decoded.received == message.readings == 3 * 12 * len(carried)
+
+
+def test_more_devices_than_places_share_the_places_under_numbers_of_their_own() -> None:
+    scenario = Scenario.model_validate(
+        {"seed": 5, "devices": {"hoi-an": {"traffic-counter": 40, "lighting-cabinet": 21, "lamp-controller": 50}}}
+    )
+    fleet = build_fleet(scenario)
+    assert len(fleet) == len({device.device_id for device in fleet}) == 111
+    assert not read_registry_file(registry_csv(fleet).encode(), load_catalogue()).faults
+
+
+def test_lamps_without_a_cabinet_are_refused() -> None:
+    scenario = Scenario.model_validate({"seed": 5, "devices": {"hoi-an": {"lamp-controller": 5}}})
+    with pytest.raises(ValueError, match="hoi-an: 5 lamp-controller need a lighting-cabinet"):
+        build_fleet(scenario)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "until_s"), [(0.0, 0.0), (START_S, START_S + 59.0), (START_S + 0.5, START_S + 7_201.3)]
+)
+def test_report_times_are_those_in_the_half_open_interval(fleet: Fleet, after_s: float, until_s: float) -> None:
+    for device in fleet[::20]:
+        candidates = np.arange(np.floor(after_s), np.floor(until_s) + 1.0)
+        expected = candidates[(np.mod(candidates - device.phase_s, device.interval_s) == 0.0) & (candidates > after_s)]
+        assert device.report_times(after_s, until_s).tolist() == expected[expected <= until_s].tolist()

@@ -1,0 +1,76 @@
+"""Wrong scenarios and wrong usage are refused with what is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from devices.yaml_file import DataFileError
+from simulators.__main__ import main
+from simulators.scenario import load_scenario, scenario_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_every_scenario_of_the_package_loads() -> None:
+    assert "demo" in scenario_names()
+    for name in scenario_names():
+        load_scenario(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: -1\ndevices: {}\n", r"own\.yaml:1: seed: .*greater than or equal to 0"),
+        ("seed: 1\n", r"own\.yaml:1: devices: Field required"),
+        ("seed: 1\ndevices:\n  da-nang: {}\n", r"own\.yaml:3: devices\.da-nang: Extra inputs"),
+        (
+            "seed: 1\ndevices:\n  hoi-an:\n    air-station: many\n",
+            r"own\.yaml:4: devices\.hoi-an\.air-station: .*integer",
+        ),
+        ("seed: 1\ndevices: {}\nreadings_per_message: 0\n", r"own\.yaml:3: readings_per_message: "),
+        ("seed: 1\nseed: 2\n", r"own\.yaml:2: key 'seed' stands twice"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    with pytest.raises(DataFileError, match=said):
+        load_scenario(str(file))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(DataFileError, match=r"there is no scenario 'nowhere'; there are .*demo"):
+        load_scenario("nowhere")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataFileError, match=r"gone\.yaml: No such file"):
+        load_scenario(str(tmp_path / "gone.yaml"))
+
+
+def test_wrong_usage_and_wrong_settings_end_with_status_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THUBON_BROKER_URL", raising=False)
+    assert main(["run"]) == 2
+    assert "THUBON_BROKER_URL" in capsys.readouterr().err
+    monkeypatch.setenv("THUBON_BROKER_URL", "http://user:hidden@broker")
+    assert main(["run"]) == 2
+    said = capsys.readouterr().err
+    assert "mqtt://" in said
+    assert "hidden" not in said
+    assert main(["fleet", "--scenario", "nowhere"]) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--backfill", "yesterday"])
+    assert ended.value.code == 2
+
+
+def test_the_fleet_is_printed_as_a_registry_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["fleet"]) == 0
+    text = capsys.readouterr().out
+    assert main(["fleet", "--out", str(tmp_path / "fleet.csv")]) == 0
+    assert (tmp_path / "fleet.csv").read_text() == text
+    assert text.startswith("device,town,site,")
