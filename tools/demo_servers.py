@@ -108,7 +108,7 @@ class Postgres:
         self._logs = logs
         self._password = password
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
-        self._place, self._programs = _reachable_place(self._link) if self._user else (self._link, PROGRAMS)
+        self._place, self._programs = self._link, PROGRAMS
         self.port = free_port()
 
     def url(self, login: str, password: str) -> str:
@@ -123,17 +123,19 @@ class Postgres:
     def made_by_another_version(self) -> str | None:
         """Major version that made the data directory, when it is not ours."""
         try:
-            major = (self._place / "PG_VERSION").read_text().strip()
+            major = (self._link / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
             return None
         return None if major == POSTGRES_MAJOR else major
 
     def initialise(self) -> None:
-        """Make the data directory where there is none.
+        """Find where the data may stand, and make the data directory where there is none.
 
         Raises:
             PartError: initdb failed; says what it wrote.
         """
+        if self._user:
+            self._place, self._programs = _reachable_place(self._link)
         if (self._place / "PG_VERSION").exists():
             return
         shutil.rmtree(self._place, ignore_errors=True)  # what a broken off initdb left
@@ -226,7 +228,8 @@ class Postgres:
 
 def _others_may_reach(path: Path) -> bool:
     """Whether a user without rights of its own gets to a path."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
+    folder = path.parent.resolve()
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
 
 
 def _reachable_place(link: Path) -> tuple[Path, Path]:
