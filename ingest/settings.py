@@ -72,7 +72,7 @@ class WorkerSettings(StorageSettings):
     keep_alive_s: Annotated[int, Field(ge=2, le=3_600, alias="THUBON_INGEST_KEEP_ALIVE_S")] = 20
     rejection_days: Annotated[int, Field(ge=1, le=36_500)] = 90
     live_minutes: Annotated[int, Field(ge=1, le=1_440)] = 15
-    disk_reserve_bytes: Annotated[int, Field(ge=0)] = 1_073_741_824
+    disk_reserve_bytes: Annotated[int, Field(ge=0)] = 2_147_483_648
     http_host: str = Field("127.0.0.1", alias="THUBON_METRICS_HOST")
     http_port: Annotated[int, Field(ge=0, le=65_535, alias="THUBON_METRICS_PORT")] = 9_108
 

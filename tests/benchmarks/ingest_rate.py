@@ -11,15 +11,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.benchmarks import machine
+from tests.benchmarks import floors, machine
 from tests.benchmarks.load import DEVICES_A_GATEWAY, NAMES, readings_a_message
 from tests.fleet import register
 
-_EXPECTED_MESSAGES_S = {"gateway": 20_000, "device": 45_000, "single": 50_000}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXPECTED_MESSAGES_S = {"gateway": 20_000, "device": 45_000, "single": 50_000}
 
 
 def register_fleet(url: str, devices: int) -> None:
@@ -70,60 +76,88 @@ def ledger_total(url: str) -> int:
         return int(row[0])
 
 
-def run(shape: str, seconds: float, devices: int) -> None:
-    """One measurement, printed as one line."""
-    messages = int(_EXPECTED_MESSAGES_S[shape] * seconds)
-    with tempfile.TemporaryDirectory() as folder, machine.broker(Path(folder)) as broker, machine.database() as place:
-        database, url = place
-        register_fleet(url, devices)
-        publisher = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.load", str(broker.port), shape, str(messages), str(devices)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One measured run; processor seconds are for a million readings."""
+
+    shape: str
+    readings: int
+    seconds: float
+    messages_s: float
+    readings_s: float
+    broker_s: float
+    worker_s: float
+    database_s: float
+    bytes_a_reading: float
+    worker_memory_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.shape}: {self.messages_s:,.0f} msg/s, {self.readings_s:,.0f} readings/s committed"
+            f" ({self.readings:,} in {self.seconds:.1f} s); CPU s/M readings: broker {self.broker_s:.2f},"
+            f" worker {self.worker_s:.2f}, database {self.database_s:.2f}; {self.bytes_a_reading:.1f} B/reading;"
+            f" worker memory {self.worker_memory_bytes / 1e6:.0f} MB"
         )
-        assert publisher.stdin is not None
-        assert publisher.stdout is not None
-        port = machine.free_port()
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "ingest", "worker"],
-            env={
-                **os.environ,
-                "THUBON_DATABASE_URL": url,
-                "THUBON_BROKER_URL": f"mqtt://127.0.0.1:{broker.port}",
-                "THUBON_METRICS_PORT": str(port),
-                # The load's devices observe a thousand times as often as any device does.
-                "THUBON_INGEST_DEVICE_READINGS_A_MINUTE": "1000000000",
-            },
-        )
-        try:
-            wait_ready(port)
-            publisher.stdout.readline()
-            before = (broker.processor_s(), machine.processor_s(worker.pid), database.processor_s())
-            started = time.perf_counter()
-            publisher.stdin.write("go\n")
-            publisher.stdin.flush()
-            count = messages * readings_a_message(shape)
-            while ledger_total(url) < count:
-                assert time.perf_counter() - started < 20 * seconds + 60, f"{ledger_total(url)} of {count} stored"
-                time.sleep(0.1)
-            elapsed = time.perf_counter() - started
-            after = (broker.processor_s(), machine.processor_s(worker.pid), database.processor_s())
-            in_table = stored(url)
-            assert in_table == count, f"{in_table} in the table, {count} sent"
-            size = _bytes(url)
-            cost = [1e6 * (end - begin) / count for begin, end in zip(before, after, strict=True)]
-            print(
-                f"{shape}: {messages / elapsed:,.0f} msg/s, {count / elapsed:,.0f} readings/s committed"
-                f" ({count:,} in {elapsed:.1f} s); CPU s/M readings: broker {cost[0]:.2f}, worker {cost[1]:.2f},"
-                f" database {cost[2]:.2f}; {size / count:.1f} B/reading;"
-                f" worker memory {machine.resident_bytes(worker.pid) / 1e6:.0f} MB"
-            )
-        finally:
-            worker.terminate()
-            worker.wait(30)
-            publisher.kill()
-            publisher.wait()
+
+
+@contextmanager
+def running_worker(broker: machine.Container, url: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A ready worker of this broker and database."""
+    port = machine.free_port()
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "ingest", "worker"],
+        env={
+            **os.environ,
+            "THUBON_DATABASE_URL": url,
+            "THUBON_BROKER_URL": f"mqtt://127.0.0.1:{broker.port}",
+            "THUBON_METRICS_PORT": str(port),
+            **settings,
+        },
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_ready(port)
+        yield worker
+    finally:
+        worker.terminate()
+        worker.wait(30)
+
+
+def measure(
+    broker: machine.Container, database: machine.Container, url: str, shape: str, messages: int, devices: int
+) -> Rate:
+    """Publish as fast as the broker takes it and wait until all is committed; the fleet must be registered."""
+    publisher = floors.start_load(broker.port, shape, messages, devices)
+    stored_before, bytes_before = stored(url), _bytes(url)
+    with running_worker(broker, url) as worker:
+        floors.line_of(publisher)
+        ledger_before = ledger_total(url)
+        before = (broker.processor_s(), machine.processor_s(worker.pid), database.processor_s())
+        started = time.perf_counter()
+        floors.go(publisher)
+        count = messages * readings_a_message(shape)
+        while ledger_total(url) < ledger_before + count:
+            assert time.perf_counter() - started < 600, f"{ledger_total(url) - ledger_before} of {count} stored"
+            time.sleep(0.1)
+        elapsed = time.perf_counter() - started
+        after = (broker.processor_s(), machine.processor_s(worker.pid), database.processor_s())
+        memory = machine.resident_bytes(worker.pid)
+    publisher.wait(30)
+    in_table = stored(url) - stored_before
+    assert in_table == count, f"{in_table} in the table, {count} sent"
+    cost = [1e6 * (end - begin) / count for begin, end in zip(before, after, strict=True)]
+    return Rate(
+        shape=shape,
+        readings=count,
+        seconds=elapsed,
+        messages_s=messages / elapsed,
+        readings_s=count / elapsed,
+        broker_s=cost[0],
+        worker_s=cost[1],
+        database_s=cost[2],
+        bytes_a_reading=(_bytes(url) - bytes_before) / count,
+        worker_memory_bytes=memory,
+    )
 
 
 def _bytes(url: str) -> int:
@@ -135,8 +169,15 @@ def _bytes(url: str) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shape", choices=list(_EXPECTED_MESSAGES_S), default="gateway")
+    parser.add_argument("--shape", choices=list(EXPECTED_MESSAGES_S), default="gateway")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--devices", type=int, default=1_000)
     arguments = parser.parse_args()
-    run(arguments.shape, arguments.seconds, arguments.devices)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        machine.broker(Path(folder)) as broker_,
+        machine.database() as (box, url_),
+    ):
+        register_fleet(url_, arguments.devices)
+        number = int(EXPECTED_MESSAGES_S[arguments.shape] * arguments.seconds)
+        print(measure(broker_, box, url_, arguments.shape, number, arguments.devices))

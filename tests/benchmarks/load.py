@@ -103,8 +103,10 @@ def publish(port: int, chunks: list[bytes], messages: int) -> float:
 
 if __name__ == "__main__":
     port_, shape_, messages_, devices_ = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    start = int(sys.argv[5]) if len(sys.argv) > 5 else time.time_ns() // 1_000_000 - 86_400_000
-    packets = encode(shape_, messages_, devices_, start_ms=start)
+    sources_ = devices_ // DEVICES_A_GATEWAY if shape_ == "gateway" else devices_
+    # A second between two times of a device, the last of them about now.
+    start_ = time.time_ns() // 1_000_000 - (messages_ // sources_ + 1) * 1_000
+    packets = encode(shape_, messages_, devices_, start_ms=start_, step_ms=1_000)
     print("ready", flush=True)
     sys.stdin.readline()
     print(messages_, publish(port_, packets, messages_), flush=True)
