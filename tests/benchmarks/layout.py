@@ -37,12 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=21400, help="free TCP port of loopback")
     parser.add_argument("--minutes", type=int, default=1_680, help="minutes of 1,000 devices x 6 (more than 1,440)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each write is done; medians are printed")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a server setting of PostgreSQL"
+    )
+    parser.add_argument("--chunk-hours", type=int, default=24, help="with --fill: hours of phenomenon time in a chunk")
+    parser.add_argument("--fill", action="store_true", help="only: 100,000 devices fill one chunk with 100 M readings")
     given = parser.parse_args(arguments)
     if given.minutes <= 24 * 60:
         parser.error("--minutes must be more than 1440: a day is read")
     started = time.monotonic()
-    with database(given.image, given.port) as server:
-        _run(server, given.minutes, given.rounds)
+    with database(given.image, given.port, given.set) as server:
+        if given.fill:
+            _fill(server, given.chunk_hours)
+        else:
+            _run(server, given.minutes, given.rounds)
     print(f"\n{time.monotonic() - started:.0f} s in all")
     return 0
 
@@ -74,6 +82,16 @@ def _run(server: Server, minutes: int, rounds: int) -> None:
         _print("A profile grows", ("step", "took"), bench.growth())
         bench.check_totals()
         _print("100,000 devices x 6, 17 minutes", (*_WRITE, "bytes/reading"), bench.many_devices(100_000, 17))
+
+
+def _fill(server: Server, chunk_hours: int) -> None:
+    migrate_up(server.dsn)
+    with psycopg.connect(server.dsn, autocommit=True, prepare_threshold=None) as connection:
+        bench = _prepare(server, connection, 0, 1)
+        connection.execute(bench.queries["chunk_interval"], {"hours": chunk_hours})
+        names = ("float8[]", "float8[], key (time, device)")
+        head = ("readings in the chunk", *(f"{name}: readings/s, server s/M" for name in names))
+        _print("100,000 devices fill a chunk", head, bench.filling(100_000, 21, 8))
 
 
 def _prepare(server: Server, connection: psycopg.Connection, minutes: int, rounds: int) -> Bench:

@@ -40,6 +40,11 @@ create unique index on flag_probe (device_key, phenomenon_time);
 create unique index on array_delay (device_key, phenomenon_time);
 create unique index on array_float4 (device_key, phenomenon_time);
 
+-- name: chunk_interval
+-- Of the two tables that are filled.
+select set_chunk_time_interval(name, %(hours)s * interval '1 hour')
+from unnest(array['observation_set', 'array_time_key']::regclass[]) name
+
 -- name: views
 -- The schema's own view with and without a security barrier.
 do $$

@@ -285,6 +285,30 @@ class Bench:
             sizes[layout.name] = sum(self._disk(layout.table)) / rows.readings
         return [(*row, f"{sizes[row[0]]:.1f}") for row in tally.rows()]
 
+    def filling(self, devices: int, minutes: int, steps: int) -> Table:
+        """How writing fares as a chunk fills up with very many devices: readings/s and server s/M, step by step.
+
+        Args:
+            devices: So many devices say six values a minute.
+            minutes: Minutes a step.
+            steps: One after the other into the same chunk.
+        """
+        rivals = self.pick("float8[]", "float8[], key (time, device)")
+        table: Table = []
+        for step in range(steps):
+            rows = steady(devices, minutes, self.clock_us + DAY_US + step * minutes * MINUTE_US, self.rng)
+            cells = []
+            for layout in self.in_turn(rivals, step):
+                with self.server.cost() as cost:
+                    for batch in _batches(rows):
+                        self.store.direct(layout, batch)
+                cells.append(
+                    (layout.name, f"{rows.readings / cost.wall_s:,.0f}, {cost.server_s / rows.readings * 1e6:.2f}")
+                )
+            by_name = dict(cells)
+            table.append((f"{(step + 1) * rows.readings:,}", *(by_name[layout.name] for layout in rivals)))
+        return table
+
     def check_totals(self) -> None:
         """Every layout holds as many readings as it was given, and the two that got the same hold the same sum."""
         for layout in self.layouts.values():

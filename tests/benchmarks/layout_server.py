@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _START_WITHIN_S = 60.0
 
@@ -59,7 +59,7 @@ class Server:
 
 
 @contextmanager
-def database(image: str, port: int) -> Iterator[Server]:
+def database(image: str, port: int, settings: Sequence[str] = ()) -> Iterator[Server]:
     """A container of the image with its port on loopback; it is gone at the end.
 
     Autovacuum is off, so that it does not fall on whichever layout is being measured; the benchmark vacuums by itself.
@@ -67,6 +67,7 @@ def database(image: str, port: int) -> Iterator[Server]:
     Args:
         image: A timescaledb image as the Dockerfile makes it.
         port: Free TCP port of loopback.
+        settings: Further server settings, each `name=value`.
 
     Raises:
         subprocess.CalledProcessError: Docker refused.
@@ -76,6 +77,7 @@ def database(image: str, port: int) -> Iterator[Server]:
     container = _docker(
         "run", "--detach", "--rm", "--shm-size=256m", f"--publish=127.0.0.1:{port}:5432",
         f"--env=POSTGRES_PASSWORD={password}", image, "postgres", "-c", "autovacuum=off",
+        *(word for setting in settings for word in ("-c", setting)),
     )  # fmt: skip
     try:
         dsn = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
