@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _Packet = TypeVar("_Packet")
 _LOG: Final = logging.getLogger(__name__)
 _GRANTED: Final = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
-_TICK_S: Final = 0.002
+_TICK_S: Final = 0.003
 _READ_BYTES: Final = 1_048_576
 _CONNECT_TIMEOUT_S: Final = 10.0
 _BACKOFF_S: Final = (0.2, 10.0)  # first and longest pause before a reconnect

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ingest.parameters import array_text
 from ingest.storage import QUERIES, connect, named_errors
 from ingest.write import time_of
 
@@ -92,13 +93,13 @@ class Folder:
                 connection.execute(
                     QUERIES["fold_latest"],
                     {
-                        "device_keys": [row.device_key for row in chosen],
-                        "times_us": times_us,
+                        "device_keys": array_text([row.device_key for row in chosen]),
+                        "times_us": array_text(times_us),
                         "first": time_of(min(times_us)),
                         "last": time_of(max(times_us)),
                     },
                 )
             changed = {row.device_key for row in rows}.union(*(batch["status_device_keys"] for batch in taken))
             if changed:
-                connection.execute(QUERIES["announce_change"], {"device_keys": sorted(changed)})
+                connection.execute(QUERIES["announce_change"], {"device_keys": array_text(sorted(changed))})
             return len(taken)

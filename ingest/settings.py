@@ -63,7 +63,7 @@ class WorkerSettings(StorageSettings):
     batch_readings: Annotated[int, Field(ge=1, le=1_000_000, alias="THUBON_INGEST_BATCH_READINGS")] = 60_000
     batch_bytes: Annotated[int, Field(ge=1_024, le=268_435_456, alias="THUBON_INGEST_BATCH_BYTES")] = 16_777_216
     linger_ms: Annotated[float, Field(ge=0, le=1_000, alias="THUBON_INGEST_LINGER_MS")] = 10.0
-    fold_ms: Annotated[float, Field(ge=20, le=1_000, alias="THUBON_INGEST_FOLD_MS")] = 200.0
+    fold_ms: Annotated[float, Field(ge=20, le=1_000, alias="THUBON_INGEST_FOLD_MS")] = 50.0
     device_readings_a_minute: Annotated[
         int, Field(ge=1, le=1_000_000_000, alias="THUBON_INGEST_DEVICE_READINGS_A_MINUTE")
     ] = 6_000  # of phenomenon time, so that a back-fill is no flood

@@ -20,6 +20,7 @@ from ingest.housekeeping import Housekeeper
 from ingest.isolate import Isolation
 from ingest.limits import DeviceLimit
 from ingest.metrics import Metrics, MetricsServer
+from ingest.replay import Replay
 from ingest.route import SUBSCRIPTIONS
 from ingest.sampling import FloodSampler
 from ingest.settings import WorkerSettings, client_id
@@ -37,9 +38,15 @@ _DECODE_CHUNK: Final = 200
 """Messages decoded at a time; more at once fall out of the processor's cache and cost three times as much a reading."""
 _PAUSE_S: Final = (0.1, 5.0)  # first and longest pause while the storage is away
 _DRAIN_S: Final = 10.0
+_BUSY_MESSAGES: Final = 50  # a stream that brings more than this in one linger is busy
+_BUSY_LINGERS: Final = 4
+_FOLD_SHARE: Final = 5  # pauses this many times as long as the last fold took, so that folding costs a sixth at most
+_FOLD_LONGEST_S: Final = 0.5
+_FOLD_UNASKED_S: Final = 1.0  # looks for what a killed worker left behind
 _REGISTRY_S: Final = 0.5
 _DISK_S: Final = 5.0
 _RETENTION_S: Final = 600.0
+_REPLAY_S: Final = 0.5
 
 
 class Worker:
@@ -63,6 +70,7 @@ class Worker:
         self._folder = Folder(dsn=dsn, worker=settings.worker)
         self._housekeeper = Housekeeper(dsn=dsn, settings=settings)
         self._retainer = Housekeeper(dsn=dsn, settings=settings)  # may take minutes, so never in the other's way
+        self._replay = Replay(dsn=dsn, worker=f"{settings.worker}-replay", settings=settings, clock=self._clock)
         self._threads = ThreadPoolExecutor(max_workers=5, thread_name_prefix="storage")
         self._session = Session(
             address=settings.broker(),
@@ -78,6 +86,7 @@ class Worker:
         self._batcher: Batcher | None = None
         self._arrived = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._committed = asyncio.Event()
         self._folding = asyncio.Lock()
         self._housekeeping = asyncio.Lock()
         self._storage_error: str | None = "not connected yet"
@@ -100,17 +109,18 @@ class Worker:
             if await self._prepare():
                 background = [
                     asyncio.create_task(self._session.run(), name="session"),
-                    asyncio.create_task(self._every(self._settings.fold_ms / 1_000, self._fold), name="fold"),
+                    asyncio.create_task(self._fold_as_it_comes(), name="fold"),
                     asyncio.create_task(self._every(_REGISTRY_S, self._refresh_registry), name="registry"),
                     asyncio.create_task(self._every(_DISK_S, self._watch_disk), name="disk"),
                     asyncio.create_task(self._every(_RETENTION_S, self._retain), name="retention"),
+                    asyncio.create_task(self._every(_REPLAY_S, self._serve_replays), name="replay"),
                 ]
                 await self._write_until_stopped(background)
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            for closable in (self._writer, self._folder, self._housekeeper, self._retainer):
+            for closable in (self._writer, self._folder, self._housekeeper, self._retainer, self._replay):
                 closable.close()
             self._threads.shutdown()
             server.stop()
@@ -177,9 +187,7 @@ class Worker:
                 for task in background:
                     if task.done():
                         task.result()  # none ends by itself: this raises what ended it
-                if not batcher.has_closed and not self._stopping.is_set():
-                    # Group commit: what arrives within this short while shares the COMMIT.
-                    await asyncio.sleep(self._settings.linger_ms / 1_000)
+                await self._linger(batcher)
                 self._arrived.clear()
                 await self._write_waiting(batcher)
             self._session.pause()
@@ -191,6 +199,16 @@ class Worker:
         finally:
             stopping.cancel()
 
+    async def _linger(self, batcher: Batcher) -> None:
+        """Group commit: what arrives within this short while shares the COMMIT; a busy stream is waited for longer."""
+        for _ in range(_BUSY_LINGERS):
+            before = len(batcher.open.messages)
+            if batcher.has_closed or self._stopping.is_set():
+                return
+            await asyncio.sleep(self._settings.linger_ms / 1_000)
+            if len(batcher.open.messages) - before < _BUSY_MESSAGES:
+                return
+
     async def _write_waiting(self, batcher: Batcher) -> None:
         batcher.close_if_full()
         if not batcher.has_closed:
@@ -200,6 +218,7 @@ class Worker:
             if result is None:
                 return
             self._session.acknowledge(columns.messages)
+            self._committed.set()
             oldest_us = columns.messages[0].received_us
             self.metrics.acknowledge_seconds.observe((self._clock.now_us() - oldest_us) / MICROSECONDS_A_SECOND)
             self.metrics.wrote(result)
@@ -265,6 +284,17 @@ class Worker:
             await asyncio.sleep(interval_s)
             await work()
 
+    async def _fold_as_it_comes(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FOLD_UNASKED_S):
+                    await self._committed.wait()
+            self._committed.clear()
+            started = time.perf_counter()
+            await self._fold()
+            pause_s = _FOLD_SHARE * (time.perf_counter() - started)
+            await asyncio.sleep(max(self._settings.fold_ms / 1_000, min(pause_s, _FOLD_LONGEST_S)))
+
     async def _fold(self) -> None:
         loop = asyncio.get_running_loop()
         async with self._folding:
@@ -311,3 +341,14 @@ class Worker:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._retainer.retain)
         except StorageAwayError as error:
             _LOG.warning("Retention waits: %s", error)  # the reason says all
+
+    async def _serve_replays(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while not self._disk_low:
+                outcome = await loop.run_in_executor(self._threads, self._replay.serve)
+                if outcome is None:
+                    return
+                self.metrics.replayed_readings.inc(outcome.mended)
+        except StorageAwayError as error:
+            _LOG.debug("Replay waits: %s", error)

@@ -19,6 +19,7 @@ from ingest import copy_binary
 from ingest.errors import StorageAwayError
 from ingest.ledger import LedgerShare, ledger_share
 from ingest.merge import compare, make_unique
+from ingest.parameters import array_text
 from ingest.records import Block, Rejection, WriteResult
 from ingest.rejections import conflict_rejections, copy_rows
 from ingest.storage import QUERIES, connect, named_errors
@@ -200,10 +201,10 @@ class Writer:
                 {
                     "worker": self._worker,
                     **account(connection, written).parameters(),
-                    "device_keys": [key for rows in newest for key in rows.device_key.tolist()],
-                    "times_us": [us for rows in newest for us in rows.time_us.tolist()],
-                    "complete": [complete for rows in newest for complete in rows.complete.tolist()],
-                    "status_device_keys": [int(keys[device]) for device in statuses],
+                    "device_keys": array_text([key for rows in newest for key in rows.device_key.tolist()]),
+                    "times_us": array_text([us for rows in newest for us in rows.time_us.tolist()]),
+                    "complete": array_text([complete for rows in newest for complete in rows.complete.tolist()]),
+                    "status_device_keys": array_text([int(keys[device]) for device in statuses]),
                 },
             ).fetchone()
             result = WriteResult(
