@@ -205,6 +205,7 @@ class Writer:
                     "times_us": array_text([us for rows in newest for us in rows.time_us.tolist()]),
                     "complete": array_text([complete for rows in newest for complete in rows.complete.tolist()]),
                     "status_device_keys": array_text([int(keys[device]) for device in statuses]),
+                    "changes": written.changes(),
                 },
             ).fetchone()
             result = WriteResult(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ingest.changes import changes_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -58,6 +60,16 @@ class Written:
                 moved[int(counted_in[at]), device_id] += 1
                 moved[int(stands_in[at]), device_id] -= 1
         return {key: readings for key, readings in moved.items() if readings}
+
+    def changes(self) -> bytes:
+        """Which windows this batch touches, for the aggregator."""
+        keys = self.columns.snapshot.device_key
+        parts = []
+        for part in self.stored:
+            rows = part.cells.any(axis=1)
+            if rows.any():
+                parts.append(changes_of(keys[part.block.device[rows]], part.block.time_us[rows]))
+        return b"".join(parts)
 
     def stored_by_message(self) -> dict[int, dict[str, int]]:
         """Stored readings by message of the batch and device."""

@@ -256,6 +256,7 @@ begin
   if cardinality(parts) = 0 then
     return;
   end if;
+  update statistics_seal set before_time = greatest(before_time, limit_time);
   if plain then
     -- The lock that dropping takes anyway, before we hold a weaker one and could meet a writer halfway.
     lock table observation_set in access exclusive mode;
@@ -619,6 +620,114 @@ create table broker_report (
   reported_time timestamptz not null
 );
 
+-- --- Statistics --------------------------------------------------------------------------------------------------------
+
+-- Which windows a committed batch touched, written in the batch's own transaction, so that it is exactly as true as the
+-- batch. The aggregator takes these rows and repairs what they name.
+create table window_change (
+  change_key bigint generated always as identity primary key,
+  changes bytea not null                       -- 24 bytes each, little-endian: device_key int4; of its rows in one quarter
+);                                             -- hour how many int4, first and last phenomenon time int8 Unix microseconds
+
+-- Window statistics as partials that merge, a row a device and window, each column an array by slot.
+-- For people: view window_statistics.
+create table window_set (
+  device_key integer not null,
+  length_s integer not null check (length_s in (900, 3600, 86400)),
+  start_time timestamptz not null,             -- quarters and hours of UTC, days of Asia/Ho_Chi_Minh
+  changed_time timestamptz not null,           -- received time of the newest row that is in it
+  computed_time timestamptz not null,
+  count integer[] not null,
+  flagged integer[] not null,                  -- readings left out for their quality
+  sum float8[] not null,
+  second_moment float8[] not null,             -- sum of squared differences from the mean
+  min float8[] not null,                       -- infinity: no reading
+  min_time timestamptz[] not null,
+  max float8[] not null,
+  max_time timestamptz[] not null,
+  first float8[] not null,                     -- NaN: no reading
+  first_time timestamptz[] not null,           -- infinity: no reading
+  last float8[] not null,
+  last_time timestamptz[] not null,            -- -infinity: no reading
+  -- The rest is kept where a slot of the device asks for it (devices/keeping.py).
+  energy float8[],                             -- sum of 10 ^ (level / 10)
+  east float8[], north float8[],               -- sums of unit vectors
+  weight float8[], weight_by_value float8[],
+  held_value_s float8[], held_s float8[],
+  increase float8[], resets integer[],
+  state_s float8[],                            -- eight a slot: seconds in the states 0 to 6, and in others
+  transitions integer[]
+) with (toast_tuple_target = 8160);
+-- Serves a device's windows in order of time, and their uniqueness.
+create unique index window_set_key_idx on window_set (device_key, length_s, start_time);
+
+do $$
+begin
+  if storage_edition() <> 'postgresql' then
+    perform create_hypertable('window_set', 'start_time',
+                              chunk_time_interval => interval '30 days', create_default_indexes => false);
+  end if;
+end
+$$;
+
+-- Quantile sketches, of the slots that keep them: counts of bins (ingest/aggregation/sketch.py), bins ascending.
+create table window_sketch (
+  device_key integer not null,
+  length_s integer not null,
+  start_time timestamptz not null,
+  slot smallint not null,
+  bins smallint[] not null,
+  counts integer[] not null,
+  primary key (device_key, slot, length_s, start_time)
+);
+
+-- How far the aggregator is, a row a device. Observations up to through_time are in its quarters, except those that a
+-- window_change row still names; later ones are read from observation_set when statistics are asked for.
+create table aggregation_state (
+  device_key integer primary key references device,
+  through_time timestamptz not null,
+  unrolled_time timestamptz                    -- hours and days from the one that holds this on are older than their
+) with (fillfactor = 50);                      -- quarters; null: none is
+
+-- Retention dropped observations before this time: windows that start before it are sealed, nothing changes them.
+create table statistics_seal (
+  one boolean primary key default true check (one),
+  before_time timestamptz not null
+);
+insert into statistics_seal (before_time) values ('-infinity');
+
+-- The narrow face for people and tests: a row a datastream and window.
+create view window_statistics with (security_barrier) as
+select d.town_id,
+       d.device_id,
+       s.datastream_id,
+       s.property,
+       w.length_s,
+       w.start_time,
+       w.start_time + make_interval(secs => w.length_s) as end_time,
+       w.count[s.slot] as count,
+       w.length_s / s.interval_s as expected,
+       least(1.0, w.count[s.slot] * s.interval_s / w.length_s::float8) as coverage,
+       w.flagged[s.slot] as flagged,
+       case when w.count[s.slot] > 0 then w.sum[s.slot] end as sum,
+       w.sum[s.slot] / nullif(w.count[s.slot], 0) as mean,
+       w.second_moment[s.slot] / nullif(w.count[s.slot], 0) as variance,
+       case when w.count[s.slot] > 0 then w.min[s.slot] end as min,
+       case when w.count[s.slot] > 0 then w.min_time[s.slot] end as min_time,
+       case when w.count[s.slot] > 0 then w.max[s.slot] end as max,
+       case when w.count[s.slot] > 0 then w.max_time[s.slot] end as max_time,
+       case when w.count[s.slot] > 0 then w.first[s.slot] end as first,
+       case when w.count[s.slot] > 0 then w.first_time[s.slot] end as first_phenomenon_time,
+       case when w.count[s.slot] > 0 then w.last[s.slot] end as last,
+       case when w.count[s.slot] > 0 then w.last_time[s.slot] end as last_phenomenon_time,
+       w.changed_time,
+       w.computed_time,
+       w.start_time < (select before_time from statistics_seal) as sealed
+from window_set w
+join device d using (device_key)
+join datastream s on s.device_key = w.device_key and s.slot <= cardinality(w.count)
+where w.count[s.slot] > 0 or w.flagged[s.slot] > 0;
+
 -- --- Rights ----------------------------------------------------------------------------------------------------------
 
 grant select on schema_migration, town, site, device, datastream, registry_version to thubon_ingest, thubon_read;
@@ -639,6 +748,11 @@ grant select on ledger_adjustment, retention_mark, broker_report, replay_request
 revoke execute on function remember_gateway() from public;
 revoke execute on function request_replay(text, text, text, timestamptz, timestamptz) from public;
 grant execute on function request_replay(text, text, text, timestamptz, timestamptz) to thubon_read, thubon_ingest;
+
+grant select, insert, update, delete on window_change, window_set, window_sketch, aggregation_state to thubon_ingest;
+grant select, update on statistics_seal to thubon_ingest;
+grant select on window_change, window_set, window_sketch, aggregation_state, statistics_seal to thubon_read;
+grant select on window_statistics to thubon_ingest, thubon_read;
 
 -- --- Disk ------------------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,18 @@ class Rows:
         )
         return total
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether there are more groups than readings, so that going through all groups would cost more."""
+        return self.groups > len(self)
+
+    def add_to(self, column: NDArray[np.float64], per_row: NDArray[np.float64]) -> None:
+        """Add the sums of a column by group, in place."""
+        if self.is_sparse:
+            np.add.at(column, self.group, per_row)
+        else:
+            column += self.total(per_row)
+
     @cached_property
     def in_order(self) -> Rows:
         """The same readings sorted by group and time."""

@@ -74,6 +74,17 @@ class Sketch:
             return self
         key = np.concatenate((self._key(), other._key()))
         count = np.concatenate((self.count, other.count))
+        return self._summed(key, count, max(self.groups, other.groups))
+
+    def moved(self, place: NDArray[np.intp], groups: int) -> Sketch:
+        """With each group in another place, several perhaps in one; those whose place is -1 are left out."""
+        group = place[self.group]
+        kept = group >= 0
+        moved = Sketch(group[kept], self.bin[kept], self.count[kept], groups)
+        return self._summed(moved._key(), moved.count, groups) if kept.any() else Sketch.empty(groups)
+
+    @staticmethod
+    def _summed(key: NDArray[np.int64], count: NDArray[np.int64], groups: int) -> Sketch:
         order = np.argsort(key, kind="stable")
         key, count = key[order], count[order]
         starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
@@ -82,7 +93,7 @@ class Sketch:
             group,
             (bin_number - _LAST_BIN).astype(np.int32),
             np.add.reduceat(count, starts),
-            max(self.groups, other.groups),
+            groups,
         )
 
     def _key(self) -> NDArray[np.int64]:

@@ -24,17 +24,20 @@ _LEAST_RESULTANT = 1e-9
 
 def add_count(state: Partials, rows: Rows) -> None:
     """How many readings."""
-    state["count"] += rows.count
+    if rows.is_sparse:
+        np.add.at(state["count"], rows.group, 1)
+    else:
+        state["count"] += rows.count
 
 
 def add_sum(state: Partials, rows: Rows) -> None:
     """Their sum."""
-    state["sum"] += rows.total(rows.value)
+    rows.add_to(state["sum"], rows.value)
 
 
 def add_sum_of_squares(state: Partials, rows: Rows) -> None:
     """The sum of their squares, as SQL and dataframes know it; for a variance take `second_moment`."""
-    state["sum_of_squares"] += rows.total(rows.value * rows.value)
+    rows.add_to(state["sum_of_squares"], rows.value * rows.value)
 
 
 def add_minimum(state: Partials, rows: Rows) -> None:

@@ -126,7 +126,11 @@ on conflict (device_key) do update
 set word = excluded.word, since = case when d.word = excluded.word then d.since else excluded.since end
 
 -- name: log_batch
--- The batch's share of the ledger and the rows that may move latest; answers the transaction's id, for a doubtful COMMIT.
+-- The batch's share of the ledger, the rows that may move latest and the windows it touches; answers the transaction's id,
+-- for a doubtful COMMIT.
+with change as (
+  insert into window_change (changes) select %(changes)s::bytea where length(%(changes)s::bytea) > 0
+)
 insert into batch_log (worker, hours, town_ids, sources, families, received, stored, duplicate, conflict, rejected, missing,
                        device_keys, times, complete, status_device_keys)
 values (%(worker)s, %(hours)s::timestamptz[], %(town_ids)s::text[], %(sources)s::text[], %(families)s::text[],

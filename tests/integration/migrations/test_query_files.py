@@ -29,7 +29,12 @@ def _with_numbers(query: str) -> str:
 
 def _url_of_its_program(database: Database, file: str) -> str:
     program = file.partition("_")[0]
-    urls = {"api": database.read_url, "ingest": database.ingest_url, "migrate": database.url}
+    urls = {
+        "aggregation": database.ingest_url,
+        "api": database.read_url,
+        "ingest": database.ingest_url,
+        "migrate": database.url,
+    }
     assert program in urls, f"sql/queries/{file}.sql: say here which role asks its queries"
     return urls[program]
 

@@ -1,0 +1,41 @@
+"""Which reductions a datastream keeps beside the basic ones, by its observed property."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LEVEL: Final = ("energetic-mean", "sketch")
+_COUNTER: Final = ("increase",)
+_STATE: Final = ("states",)
+_HELD: Final = ("time-weighted-mean",)
+
+KEPT_BY_PROPERTY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "sound-level-equivalent": _LEVEL,
+        "sound-level-maximum": ("sketch",),
+        "wind-direction": ("circular-mean",),
+        "vehicle-speed": ("harmonic-mean", "sketch"),
+        "active-energy": _COUNTER,
+        "operating-time": _COUNTER,
+        "lamp-state": _STATE,
+        "lamp-failure": _STATE,
+        "door-open": _STATE,
+        "cabinet-mode": _STATE,
+        "circuit-state": _STATE,
+        "light-level": _HELD,
+        "active-power": _HELD,
+        "water-level": _HELD,
+        "pm25": ("sketch",),
+        "pm10": ("sketch",),
+    }
+)
+"""Observed property -> names in `ingest.aggregation.reductions`; any other property keeps the basic ones alone."""
+
+
+def kept(property_id: str) -> tuple[str, ...]:
+    """The reductions that datastreams of an observed property keep beside the basic ones."""
+    return KEPT_BY_PROPERTY.get(property_id, ())

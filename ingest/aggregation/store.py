@@ -1,0 +1,310 @@
+"""Observations and windows of blocks of devices, from the database into columns and back. Methods block."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ingest.aggregation import stream
+from ingest.aggregation.sketch import Sketch
+from sql import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+    from numpy.typing import NDArray
+
+    from ingest.aggregation.fleet import Kind
+    from ingest.aggregation.rows import Partials
+
+QUERIES: Final = load_queries("aggregation")
+Connection = "psycopg.Connection[dict[str, Any]]"
+
+BASIC: Final = ("count", "sum", "min-with-time", "max-with-time", "first", "last", "variance")
+"""The reductions that every datastream keeps."""
+
+_OBSERVATION: Final = (stream.INT4, stream.TIME, stream.TIME, stream.FLOAT8S, stream.INT2S)
+_QUALITY: Final = 4  # its place there
+_KEY: Final = (stream.INT4, stream.INT4, stream.TIME, stream.TIME, stream.TIME)
+_COLUMNS: Final[tuple[tuple[str, stream.FieldType], ...]] = (
+    ("count", stream.INT4S),
+    ("flagged", stream.INT4S),
+    ("sum", stream.FLOAT8S),
+    ("second_moment", stream.FLOAT8S),
+    ("min", stream.FLOAT8S),
+    ("min_time", stream.TIMES),
+    ("max", stream.FLOAT8S),
+    ("max_time", stream.TIMES),
+    ("first", stream.FLOAT8S),
+    ("first_time", stream.TIMES),
+    ("last", stream.FLOAT8S),
+    ("last_time", stream.TIMES),
+    ("energy", stream.FLOAT8S),
+    ("east", stream.FLOAT8S),
+    ("north", stream.FLOAT8S),
+    ("weight", stream.FLOAT8S),
+    ("weight_by_value", stream.FLOAT8S),
+    ("held_value_s", stream.FLOAT8S),
+    ("held_s", stream.FLOAT8S),
+    ("increase", stream.FLOAT8S),
+    ("resets", stream.INT4S),
+    ("state_s", stream.FLOAT8S),
+    ("transitions", stream.INT4S),
+)
+_WINDOW: Final = (*_KEY, *(field for _, field in _COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Rows of devices of one kind, each device's in order of time."""
+
+    device_key: NDArray[np.int32]  # shape (n,)
+    time_us: NDArray[np.int64]
+    received_us: NDArray[np.int64]
+    value: NDArray[np.float64]  # shape (n, slots); NaN: no reading
+    flagged: NDArray[np.bool_]  # shape (n, slots); has a quality that statistics leave out
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.device_key)
+
+
+@dataclass(slots=True)
+class Windows:
+    """Windows of one length of devices of one kind, sorted by (device, start)."""
+
+    device_key: NDArray[np.int32]  # shape (n,)
+    start_us: NDArray[np.int64]
+    changed_us: NDArray[np.int64]
+    flagged: NDArray[np.int64]  # shape (n * slots,), window by window, like the partials
+    partials: Partials
+
+    def __len__(self) -> int:
+        """How many windows."""
+        return len(self.device_key)
+
+
+def read_observations(
+    connection: psycopg.Connection[dict[str, Any]],
+    kind: Kind,
+    device_keys: NDArray[np.int32],
+    after_us: NDArray[np.int64],
+    until_us: NDArray[np.int64],
+) -> Observations:
+    """Rows of some devices, each in its own span (after, until]."""
+    parameters = {
+        "device_keys": device_keys.tolist(),
+        "after_us": after_us.tolist(),
+        "until_us": until_us.tolist(),
+        "first_us": int(after_us.min()),
+        "last_us": int(until_us.max()),
+    }
+    with connection.cursor().copy(QUERIES["read_observations"], parameters) as copy:
+        data = b"".join(copy)
+    slots = len(kind.slots)
+    parts: list[Observations] = []
+    for size, columns in stream.decode(data, _OBSERVATION):
+        value = np.full((size, slots), np.nan)
+        known = columns[3][:, :slots]  # a row may be shorter, or, registered since, longer than we know its device
+        value[:, : known.shape[1]] = known
+        flagged = np.zeros((size, slots), dtype=np.bool_)
+        if _QUALITY in columns:
+            quality = columns[_QUALITY][:, :slots]
+            flagged[:, : quality.shape[1]] = quality != 0
+        flagged &= ~np.isnan(value)
+        parts.append(Observations(columns[0], columns[1], columns[2], value, flagged))
+    if not parts:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Observations(
+            nothing.astype(np.int32), nothing, nothing, np.zeros((0, slots)), np.zeros((0, slots), dtype=np.bool_)
+        )
+    if len(parts) == 1:
+        return parts[0]
+    names = ("device_key", "time_us", "received_us", "value", "flagged")
+    return Observations(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def read_windows(
+    connection: psycopg.Connection[dict[str, Any]],
+    kind: Kind,
+    empty: Partials,
+    length_s: int,
+    device_keys: NDArray[np.int32],
+    from_us: NDArray[np.int64],
+    until_us: NDArray[np.int64],
+) -> Windows:
+    """Windows of some devices, each in its own span [from, until).
+
+    Args:
+        connection: to read over.
+        kind: of the devices.
+        empty: partials of one window's groups without readings, for what a stored window does not hold.
+        length_s: of the windows.
+        device_keys: ascending, shape (n,).
+        from_us: shape (n,).
+        until_us: shape (n,).
+    """
+    parameters = {
+        "device_keys": device_keys.tolist(),
+        "from_us": from_us.tolist(),
+        "until_us": until_us.tolist(),
+        "first_us": int(from_us.min()),
+        "last_us": int(until_us.max()),
+        "length_s": length_s,
+    }
+    with connection.cursor().copy(QUERIES["read_windows"], parameters) as copy:
+        data = b"".join(copy)
+    parts = [_windows_of(kind, empty, size, columns) for size, columns in stream.decode(data, _WINDOW)]
+    if not parts:
+        nothing = np.zeros(0, dtype=np.int64)
+        none = {name: column[:0] for name, column in empty.items() if name != "sketch"}
+        windows = Windows(nothing.astype(np.int32), nothing, nothing, nothing, none)
+    else:
+        windows = Windows(
+            np.concatenate([part.device_key for part in parts]),
+            np.concatenate([part.start_us for part in parts]),
+            np.concatenate([part.changed_us for part in parts]),
+            np.concatenate([part.flagged for part in parts]),
+            {name: np.concatenate([part.partials[name] for part in parts]) for name in parts[0].partials},
+        )
+    if "sketch" in empty:
+        windows.partials["sketch"] = _read_sketches(connection, kind, length_s, windows)
+    return windows
+
+
+def _windows_of(kind: Kind, empty: Partials, size: int, columns: Any) -> Windows:
+    slots = len(kind.slots)
+    partials: Partials = {}
+    flagged = np.zeros(size * slots, dtype=np.int64)
+    for at, (name, _) in enumerate(_COLUMNS, start=len(_KEY)):
+        wanted = empty.get(name)
+        if name != "flagged" and wanted is None:
+            continue
+        items = 1 if wanted is None or wanted.ndim == 1 else wanted.shape[1]
+        whole = np.zeros((size, slots), dtype=np.int64) if wanted is None else np.tile(wanted.reshape(1, -1), (size, 1))
+        if at in columns:
+            known = columns[at][:, : slots * items]
+            whole[:, : known.shape[1]] = known
+        if wanted is None:
+            flagged = whole.reshape(-1)
+        else:
+            partials[name] = whole.reshape(size * slots, *wanted.shape[1:])
+    if "second_moment" in partials:
+        partials["count_of_moment"] = partials["count"].copy()
+        partials["mean_of_moment"] = np.divide(
+            partials["sum"], partials["count"], out=np.zeros(size * slots), where=partials["count"] > 0
+        )
+    return Windows(columns[0], columns[2], columns[3], flagged, partials)
+
+
+def write_windows(
+    connection: psycopg.Connection[dict[str, Any]],
+    kind: Kind,
+    length_s: int,
+    windows: Windows,
+    *,
+    computed_us: int,
+    standing: NDArray[np.bool_],
+) -> None:
+    """Write windows in the place of those that stand.
+
+    Args:
+        connection: in a transaction.
+        kind: of the devices.
+        length_s: of the windows.
+        windows: what to write.
+        computed_us: the time of computing.
+        standing: which of them may stand already, shape (n,).
+    """
+    size, slots = len(windows), len(kind.slots)
+    if not size:
+        return
+    old = np.flatnonzero(standing)
+    if len(old):
+        keys = {
+            "device_keys": windows.device_key[old].tolist(),
+            "starts_us": windows.start_us[old].tolist(),
+            "length_s": length_s,
+            "first_us": int(windows.start_us[old].min()),
+            "last_us": int(windows.start_us[old].max()),
+        }
+        connection.execute(QUERIES["delete_windows"], keys)
+        if "sketch" in windows.partials:
+            connection.execute(QUERIES["delete_sketches"], keys)
+    columns: list[NDArray[Any] | None] = [
+        windows.device_key,
+        np.full(size, length_s),
+        windows.start_us,
+        windows.changed_us,
+        np.full(size, computed_us),
+    ]
+    for name, _ in _COLUMNS:
+        column = windows.flagged if name == "flagged" else windows.partials.get(name)
+        columns.append(None if column is None else column.reshape(size, -1))
+    with connection.cursor().copy(QUERIES["write_windows"]) as copy:
+        copy.write(stream.encode(_WINDOW, columns))
+    if "sketch" in windows.partials and len(windows.partials["sketch"].group):
+        with connection.cursor().copy(QUERIES["write_sketches"]) as copy:
+            copy.write(_encode_sketches(slots, length_s, windows))
+
+
+def _read_sketches(
+    connection: psycopg.Connection[dict[str, Any]], kind: Kind, length_s: int, windows: Windows
+) -> Sketch:
+    slots = len(kind.slots)
+    groups = len(windows) * slots
+    if not groups:
+        return Sketch.empty(0)
+    rows = connection.execute(
+        QUERIES["read_sketches"],
+        {
+            "device_keys": windows.device_key.tolist(),
+            "starts_us": windows.start_us.tolist(),
+            "length_s": length_s,
+            "slots": (np.flatnonzero(kind.keeps["sketch"]) + 1).tolist(),
+        },
+        binary=True,
+    ).fetchall()
+    if not rows:
+        return Sketch.empty(groups)
+    sizes = [len(row["bins"]) for row in rows]
+    group = np.repeat(np.array([row["at"] * slots + row["slot"] - 1 for row in rows], dtype=np.intp), sizes)
+    bins = np.concatenate([np.array(row["bins"], dtype=np.int32) for row in rows])
+    counts = np.concatenate([np.array(row["counts"], dtype=np.int64) for row in rows])
+    return Sketch(group, bins, counts, groups)
+
+
+_SKETCH_HEAD: Final = struct.Struct(">hiiiiiqih")
+_ARRAY_HEAD: Final = struct.Struct(">iiiiii")
+
+
+def _encode_sketches(slots: int, length_s: int, windows: Windows) -> bytes:
+    """Rows of different lengths, one by one: few datastreams keep a sketch."""
+    sketch: Sketch = windows.partials["sketch"]
+    starts = np.flatnonzero(np.r_[True, sketch.group[1:] != sketch.group[:-1]])
+    ends: Sequence[int] = [*starts[1:].tolist(), len(sketch.group)]
+    bins = np.zeros(len(sketch.bin), dtype=[("length", ">i4"), ("value", ">i2")])
+    bins["length"], bins["value"] = 2, sketch.bin
+    counts = np.zeros(len(sketch.bin), dtype=[("length", ">i4"), ("value", ">i4")])
+    counts["length"], counts["value"] = 4, sketch.count
+    bin_bytes, count_bytes = bins.tobytes(), counts.tobytes()
+    groups = sketch.group[starts]
+    device_key = windows.device_key[groups // slots].tolist()
+    start_us = stream.to_postgres(windows.start_us[groups // slots]).tolist()
+    slot = (groups % slots + 1).tolist()
+    out = [stream.HEADER]
+    for at, (low, high) in enumerate(zip(starts.tolist(), ends, strict=True)):
+        n = high - low
+        out += (
+            _SKETCH_HEAD.pack(6, 4, device_key[at], 4, length_s, 8, start_us[at], 2, slot[at]),
+            _ARRAY_HEAD.pack(20 + 6 * n, 1, 0, stream.INT2.oid, n, 1),
+            bin_bytes[6 * low : 6 * high],
+            _ARRAY_HEAD.pack(20 + 8 * n, 1, 0, stream.INT4.oid, n, 1),
+            count_bytes[8 * low : 8 * high],
+        )
+    out.append(stream.TRAILER)
+    return b"".join(out)

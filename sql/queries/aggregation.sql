@@ -1,0 +1,138 @@
+-- name: lead
+-- One aggregator works, others wait: true where this session is the one. The lock ends with the session.
+select pg_try_advisory_lock(hashtext('thubon aggregator')) as leads
+
+-- name: fleet
+-- Every datastream with what its statistics depend on; slots of a device have no gaps.
+select device_key, property, interval_s, period_s, stamp
+from datastream
+order by device_key, slot
+
+-- name: registry_version
+-- Grows with every change of devices or datastreams.
+select version from registry_version
+
+-- name: states
+-- How far each device is, microseconds; of devices not yet begun both times are null.
+select d.device_key,
+       (extract(epoch from s.through_time) * 1000000)::bigint as through_us,
+       (extract(epoch from s.unrolled_time) * 1000000)::bigint as unrolled_us
+from device d
+left join aggregation_state s using (device_key)
+order by d.device_key
+
+-- name: tails
+-- Of devices with observations beyond what is folded: the first and the last of those, microseconds.
+select d.device_key,
+       (extract(epoch from f.phenomenon_time) * 1000000)::bigint as first_us,
+       (extract(epoch from l.phenomenon_time) * 1000000)::bigint as last_us
+from device d
+left join aggregation_state s using (device_key)
+cross join lateral (
+  select o.phenomenon_time from observation_set o
+  where o.device_key = d.device_key and o.phenomenon_time > coalesce(s.through_time, '-infinity')
+  order by o.phenomenon_time limit 1
+) f
+cross join lateral (
+  select o.phenomenon_time from observation_set o
+  where o.device_key = d.device_key and o.phenomenon_time > coalesce(s.through_time, '-infinity')
+  order by o.phenomenon_time desc limit 1
+) l
+
+-- name: take_changes
+-- Takes what committed batches say they touched, oldest first.
+delete from window_change
+where change_key in (select change_key from window_change order by change_key limit %(limit)s)
+returning changes
+
+-- name: seal
+-- Before this time windows are sealed. Held until the end of the transaction, so that no observation goes meanwhile.
+select coalesce((extract(epoch from nullif(before_time, '-infinity')) * 1000000)::bigint, -9223372036854775808)
+         as before_us
+from statistics_seal for share
+
+-- name: read_observations
+-- Rows of some devices, each in its own span (after, until], all within one.
+copy (
+  select o.device_key, o.phenomenon_time, o.received_time, o.value_by_slot, o.quality_by_slot
+  from unnest(%(device_keys)s::integer[], %(after_us)s::bigint[], %(until_us)s::bigint[])
+       with ordinality k (device_key, after_us, until_us, n)
+  cross join lateral (
+    select * from observation_set r
+    where r.device_key = k.device_key
+      and r.phenomenon_time > timestamptz 'epoch' + k.after_us * interval '1 microsecond'
+      and r.phenomenon_time <= timestamptz 'epoch' + k.until_us * interval '1 microsecond'
+      and r.phenomenon_time > timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+      and r.phenomenon_time <= timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
+    order by r.phenomenon_time
+  ) o
+  order by k.n
+) to stdout (format binary)
+
+-- name: read_windows
+-- Windows of one length of some devices, each in its own span [from, until), all within one.
+copy (
+  select
+    w.device_key, w.length_s, w.start_time, w.changed_time, w.computed_time, w.count, w.flagged, w.sum,
+    w.second_moment, w.min, w.min_time, w.max, w.max_time, w.first, w.first_time, w.last, w.last_time, w.energy,
+    w.east, w.north, w.weight, w.weight_by_value, w.held_value_s, w.held_s, w.increase, w.resets, w.state_s,
+    w.transitions
+  from unnest(%(device_keys)s::integer[], %(from_us)s::bigint[], %(until_us)s::bigint[])
+       with ordinality k (device_key, from_us, until_us, n)
+  cross join lateral (
+    select * from window_set r
+    where r.device_key = k.device_key and r.length_s = %(length_s)s
+      and r.start_time >= timestamptz 'epoch' + k.from_us * interval '1 microsecond'
+      and r.start_time < timestamptz 'epoch' + k.until_us * interval '1 microsecond'
+      and r.start_time >= timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+      and r.start_time < timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
+    order by r.start_time
+  ) w
+  order by k.n
+) to stdout (format binary)
+
+-- name: delete_windows
+-- Makes room for windows that are written anew.
+delete from window_set w
+using unnest(%(device_keys)s::integer[], %(starts_us)s::bigint[]) k (device_key, start_us)
+where w.device_key = k.device_key and w.length_s = %(length_s)s
+  and w.start_time = timestamptz 'epoch' + k.start_us * interval '1 microsecond'
+  and w.start_time between timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+                       and timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
+
+-- name: write_windows
+-- Windows of which none stands.
+copy window_set (
+  device_key, length_s, start_time, changed_time, computed_time, count, flagged, sum, second_moment, min, min_time,
+  max, max_time, first, first_time, last, last_time, energy, east, north, weight, weight_by_value, held_value_s,
+  held_s, increase, resets, state_s, transitions
+) from stdin (format binary)
+
+-- name: read_sketches
+-- Sketches of windows of one length, in the order of the keys, then of slots.
+select (k.n - 1)::integer as at, s.slot, s.bins, s.counts
+from unnest(%(device_keys)s::integer[], %(starts_us)s::bigint[]) with ordinality k (device_key, start_us, n)
+join window_sketch s on s.device_key = k.device_key and s.length_s = %(length_s)s and s.slot = any(%(slots)s::smallint[])
+  and s.start_time = timestamptz 'epoch' + k.start_us * interval '1 microsecond'
+order by k.n, s.slot
+
+-- name: delete_sketches
+-- Makes room for sketches that are written anew.
+delete from window_sketch s
+using unnest(%(device_keys)s::integer[], %(starts_us)s::bigint[]) k (device_key, start_us)
+where s.device_key = k.device_key and s.length_s = %(length_s)s
+  and s.start_time = timestamptz 'epoch' + k.start_us * interval '1 microsecond'
+
+-- name: write_sketches
+-- Sketches of which none stands.
+copy window_sketch (device_key, length_s, start_time, slot, bins, counts) from stdin (format binary)
+
+-- name: advance
+-- How far some devices are now.
+insert into aggregation_state as s (device_key, through_time, unrolled_time)
+select u.device_key, timestamptz 'epoch' + u.through_us * interval '1 microsecond',
+       timestamptz 'epoch' + nullif(u.unrolled_us, 9223372036854775807) * interval '1 microsecond'
+from unnest(%(device_keys)s::integer[], %(through_us)s::bigint[], %(unrolled_us)s::bigint[])
+     u (device_key, through_us, unrolled_us)
+on conflict (device_key) do update
+set through_time = excluded.through_time, unrolled_time = excluded.unrolled_time
