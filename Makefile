@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test faults lint audit lock up down backup restore clean
+.PHONY: help setup demo servers test faults bench lint audit lock up down backup restore clean
 
 PYTHON_OF_VENV := .venv/bin/python
 
@@ -39,6 +39,9 @@ test: servers ## every test, on a real TimescaleDB and a real Mosquitto (T: whic
 
 faults: servers ## the tests that kill and cut things, many times over (N: how often)
 	THUBON_TEST_FAULT_COUNT=$(N) $(PYTHON_OF_VENV) -m pytest -m fault tests
+
+bench: servers ## measure the targets of docs/measurements.md, one line each (T: which, as T=T2,T5; SECONDS: of a run)
+	$(PYTHON_OF_VENV) -m tests.benchmarks --targets "$(filter-out tests,$(T))" --seconds $(or $(SECONDS),20)
 
 lint: setup ## style, types and import contracts
 	.venv/bin/ruff check .

@@ -1,4 +1,4 @@
-"""What the parts do alone, in the same run: the broker to a null client, PostgreSQL with a ready COPY stream, the naive program."""
+"""What the parts do alone, in the same run: broker to null client, PostgreSQL with a ready stream, the naive program."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def copy_floor(database: Container, url: str, *, devices: int, readings: int) ->
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("create table floor (like observation_set)")
         connection.execute(
-            "select create_hypertable('floor', 'phenomenon_time', chunk_time_interval => interval '1 day', create_default_indexes => false)"
+            "select create_hypertable('floor', 'phenomenon_time', chunk_time_interval => interval '1 day',"
+            " create_default_indexes => false)"
         )
         connection.execute("create unique index on floor (device_key, phenomenon_time)")
         before, started = database.processor_s(), time.perf_counter()

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +46,6 @@ def register_fleet(url: str, devices: int) -> None:
 
 def wait_ready(port: int) -> None:
     """Until the worker's /readyz is well."""
-    import urllib.error
-    import urllib.request
-
     deadline = time.monotonic() + 30
     while True:
         try:

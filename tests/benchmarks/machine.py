@@ -112,11 +112,11 @@ def broker(folder: Path) -> Iterator[Container]:
 
 
 @contextmanager
-def database() -> Iterator[tuple[Container, str]]:
-    """TimescaleDB with the settings of the image, migrated; yields the container and the administrator's address."""
+def database(*settings: str) -> Iterator[tuple[Container, str]]:
+    """TimescaleDB with the settings of the image and some more, migrated; yields it and the administrator's address."""
     port = free_port()
     options = ("-e", "POSTGRES_PASSWORD=postgres", "--shm-size", "1g")
-    arguments = ("postgres", "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}")
+    arguments = ("postgres", "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", *settings)
     with _container("thubon-timescaledb", *arguments, port=port, options=options) as container:
         url = f"postgresql://postgres:postgres@127.0.0.1:{port}/postgres"
         deadline = time.monotonic() + 60

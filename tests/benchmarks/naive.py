@@ -19,7 +19,8 @@ async def main(port: int, url: str, expected: int) -> None:
     """Receive and insert `expected` messages."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(
-            "create table naive (device text, name text, time timestamptz, value float8, primary key (device, name, time))"
+            "create table naive (device text, name text, time timestamptz, value float8,"
+            " primary key (device, name, time))"
         )
         async with aiomqtt.Client("127.0.0.1", port) as client:
             await client.subscribe("thubon/v1/+/+/telemetry", qos=1)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from ingest.clock import SystemClock
 from ingest.connect import Session
-from ingest.records import Message
 from ingest.route import SUBSCRIPTIONS
 from ingest.settings import BrokerAddress
+
+if TYPE_CHECKING:
+    from ingest.records import Message
 
 
 async def main(port: int, expected: int) -> None:

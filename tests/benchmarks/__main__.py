@@ -1,0 +1,43 @@
+"""`make bench`: one line a target of docs/measurements.md. Exit status 0 whether or not the targets are met."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from typing import TYPE_CHECKING, Final
+
+from tests.benchmarks import targets_ingest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.benchmarks.report import Line
+
+TARGETS: Final[dict[str, Callable[[float], Iterator[Line]]]] = {
+    "T1": targets_ingest.t1,
+    "T2": targets_ingest.t2,  # T3 and T4 come with it
+    "T5": targets_ingest.t5,
+    "T6": targets_ingest.t6,
+}
+_COMES_WITH: Final = {"T3": "T2", "T4": "T2"}
+
+
+def main() -> None:
+    """Run the targets asked for."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--targets", default="", help="as T1,T2; all when empty")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each ingest run")
+    arguments = parser.parse_args()
+    names = [name.strip() for name in arguments.targets.split(",") if name.strip()] or list(TARGETS)
+    chosen = dict.fromkeys(_COMES_WITH.get(name, name) for name in names)
+    unknown = [name for name in chosen if name not in TARGETS]
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: allowed are {', '.join([*TARGETS, *_COMES_WITH])}")
+    print(f"{platform.platform()}, Python {platform.python_version()}", flush=True)
+    for name in chosen:
+        for line in TARGETS[name](arguments.seconds):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
