@@ -1,4 +1,4 @@
-"""What the parts do alone, in the same run: broker to null client, PostgreSQL with a ready stream, the naive program."""
+"""What the parts do alone, in one run: broker to null client, PostgreSQL with a ready stream, the naive program."""
 
 from __future__ import annotations
 

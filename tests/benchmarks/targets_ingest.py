@@ -130,6 +130,8 @@ def _publish_steadily(port: int, rate: int, count: int) -> None:
         info = client.publish(
             f"thubon/v1/hoi-an/dev-{device}/telemetry", f'{{"ts":{last[device]},"values":{{"pm25":{number % 90}}}}}', 1
         )
+        if number % 5_000 == 4_999:
+            info.wait_for_publish(60)  # the library holds 65,535 messages at most
     info.wait_for_publish(60)
     client.disconnect()
     client.loop_stop()
