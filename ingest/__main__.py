@@ -1,4 +1,4 @@
-"""`python -m ingest worker`: exit status 0 stopped as asked, 1 failed, 2 wrong settings or usage."""
+"""`python -m ingest worker|ledger|rejections`: exit status 0 stopped as asked, 1 failed, 2 wrong settings or usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 
 from pydantic import ValidationError
 
-from ingest.settings import WorkerSettings
+from ingest import commands
+from ingest.settings import StorageSettings, WorkerSettings
 from ingest.worker import Worker
 
 
@@ -22,9 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     programs = parser.add_subparsers(dest="program", required=True)
     programs.add_parser("worker", help="receive, check and store readings; acknowledge after COMMIT")
-    parser.parse_args(arguments)
+    commands.add_parsers(programs)
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
+        if options.program != "worker":
+            return commands.run(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
         settings = WorkerSettings()  # type: ignore[call-arg]  # fields come from the environment
     except ValidationError as error:
         for problem in error.errors():

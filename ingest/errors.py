@@ -21,3 +21,7 @@ class StorageAwayError(IngestError):
 
 class StoppedError(IngestError):
     """The worker is stopping; what is not committed stays unacknowledged and the broker keeps it."""
+
+
+class OutdatedError(IngestError):
+    """What a replay has read was changed meanwhile; it is read anew."""

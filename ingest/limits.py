@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from devices.reasons import Reason
-from ingest.records import Block, Rejection
+from ingest.refuse import refuse_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.columns import Columns
+    from ingest.records import Block
     from ingest.validate import Checked
 
 _MINUTE_US: Final = 60_000_000
@@ -120,38 +121,9 @@ class DeviceLimit:
         counted = np.zeros(len(total), dtype=np.int64)
         counted[present] = before
         over = _over(code, readings, counted, full, self._limit)
-        self._refuse(columns, block.take(over), checked)
+        detail = f"more than {self._limit} readings of this device in one minute of phenomenon time"
+        refuse_rows(columns, block.take(over), checked, Reason.RATE_LIMITED, detail, subjects=self._subjects)
         return block.take(~over)
-
-    def _refuse(self, columns: Columns, excess: Block, checked: Checked) -> None:
-        """One rejection a message and device."""
-        devices = columns.snapshot.devices
-        names = columns.snapshot.layouts[excess.layout].names
-        present = ~np.isnan(excess.value)
-        readings = present.sum(axis=1)
-        np.add.at(checked.tally.rejected, excess.message, readings)
-        pair = excess.message.astype(np.int64) * len(devices) + excess.device
-        unique, first, which = np.unique(pair, return_index=True, return_inverse=True)
-        sums = np.bincount(which, weights=readings).astype(np.int64)
-        for at, row, count in zip(unique.tolist(), first.tolist(), sums.tolist(), strict=True):
-            named = np.flatnonzero(present[row])[: self._subjects].tolist()
-            checked.rejections.append(
-                Rejection(
-                    message=at // len(devices),
-                    reason=Reason.RATE_LIMITED,
-                    detail=f"more than {self._limit} readings of this device in one minute of phenomenon time",
-                    readings=count,
-                    device_id=devices[at % len(devices)].device_id,
-                    subjects=[
-                        {
-                            "name": names[column],
-                            "ts": int(excess.time_us[row]) // 1_000,
-                            "value": float(excess.value[row, column]),
-                        }
-                        for column in named
-                    ],
-                )
-            )
 
 
 def _codes(device_key: NDArray[np.int32], device: NDArray[np.int32], minute: NDArray[np.int64]) -> tuple[Any, Any]:

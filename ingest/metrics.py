@@ -32,6 +32,9 @@ class Metrics:
             "Refused readings of floods, counted and without their bytes (unknown sources, undecodable bytes)",
             registry=r,
         )
+        self.replayed_readings = Counter(
+            "thubon_ingest_replayed_readings", "Readings that a replay took out of their refusal", registry=r
+        )
         self.batches = Counter("thubon_ingest_batches", "Batches committed", registry=r)
         self.staged_rows = Counter(
             "thubon_ingest_staged_rows", "Rows that took the careful way because they might stand already", registry=r

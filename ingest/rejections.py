@@ -94,7 +94,7 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
                 route.family,
                 message.topic,
                 rejection.reason.value,
-                _storable(rejection.detail[:_KEPT_DETAIL_CHARACTERS]),
+                storable_detail(rejection.detail),
                 rejection.readings,
                 Jsonb(rejection.subjects) if rejection.subjects else None,
                 message.payload[:_KEPT_PAYLOAD_BYTES],
@@ -110,9 +110,9 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
         )
 
 
-def _storable(text: str) -> str:
-    """Text that PostgreSQL can keep: JSON can hold U+0000 and half characters, it cannot."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+def storable_detail(text: str) -> str:
+    """A detail that PostgreSQL can keep: bounded, and JSON can hold U+0000 and half characters, it cannot."""
+    return text[:_KEPT_DETAIL_CHARACTERS].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _owners(block: Block) -> NDArray[np.int32]:

@@ -43,6 +43,7 @@ _BUSY_LINGERS: Final = 4
 _FOLD_SHARE: Final = 5  # pauses this many times as long as the last fold took, so that folding costs a sixth at most
 _FOLD_LONGEST_S: Final = 0.5
 _FOLD_UNASKED_S: Final = 1.0  # looks for what a killed worker left behind
+_FIRST_FOLDS: Final = 20
 _REGISTRY_S: Final = 0.5
 _DISK_S: Final = 5.0
 _RETENTION_S: Final = 600.0
@@ -139,8 +140,10 @@ class Worker:
         """Leftovers of a killed worker, newest times, registry; False when stopped meanwhile."""
 
         def prepare() -> Batcher:
-            while self._folder.fold():
-                pass
+            # Bounded: other workers may log batches faster than we fold, and then there is no end to wait for.
+            for _ in range(_FIRST_FOLDS):
+                if not self._folder.fold():
+                    break
             self._writer.load_newest_times()
             snapshot = self._housekeeper.read_registry()
             return Batcher(
