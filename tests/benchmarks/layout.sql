@@ -97,19 +97,16 @@ where property = 'property-7' and town_id = 'hoi-an' and device_id in (select de
   and phenomenon_time >= %(day)s
 
 -- name: totals_narrow
--- How many readings are held, and their sum.
-select count(*), round(sum(value)::numeric, 1) from narrow
+-- How many readings are held.
+select count(*) from narrow
 
 -- name: totals_wide
--- How many readings are held, and their sum.
-select sum(num_nonnulls(v1, v2, v3, v4, v5, v6, v7, v8)),
-       round(sum(coalesce(v1, 0) + coalesce(v2, 0) + coalesce(v3, 0) + coalesce(v4, 0) + coalesce(v5, 0)
-                 + coalesce(v6, 0) + coalesce(v7, 0) + coalesce(v8, 0))::numeric, 1)
-from wide
+-- How many readings are held.
+select sum(num_nonnulls(v1, v2, v3, v4, v5, v6, v7, v8)) from wide
 
 -- name: totals_array
--- How many readings are held, and their sum.
-select count(*), round(sum(v)::numeric, 1) from {table}, unnest(value_by_slot) v where v <> 'NaN'
+-- How many readings are held.
+select count(*) from {table}, unnest(value_by_slot) v where v <> 'NaN'
 
 -- name: tidy
 -- Statistics and visibility as autovacuum would leave them.
