@@ -241,7 +241,7 @@ class Worker:
                 return self._validate_and_write(columns)
             except StorageAwayError:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001  # whatever it is, no message may stop the others
                 _LOG.exception(
                     "A batch of %d messages fails, its messages are written one by one", len(columns.messages)
                 )

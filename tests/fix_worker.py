@@ -11,15 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from tests.fix_broker import Broker
     from tests.fix_database import Database
 
@@ -118,7 +119,8 @@ def make_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
     for process in made:
         if process.process is not None and process.process.poll() is None:
             process.kill()
-        print(process.log.read_text() if process.log.exists() else "")
+        if process.log.exists():
+            sys.stdout.write(process.log.read_text())  # shown when the test fails
 
 
 @pytest.fixture

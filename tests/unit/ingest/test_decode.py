@@ -22,6 +22,7 @@ from ingest.validate import Checked, TimeRules, validate
 RECEIVED_US = 1_763_900_000_000_000
 ANY_TIME = TimeRules(ahead_s=1e12, retention_s=1e12)
 LIMITS = Limits(payload_bytes=4_096, readings=40)
+MANY = b"[" + b'{"values":{"pm25":1}},' * 40 + b'{"values":{"pm25":1}}]'
 
 
 def _stream(slot: int, name: str, *, factor: float = 1.0, addend: float = 0.0, words: Any = None) -> ProfileDatastream:
@@ -208,7 +209,7 @@ def test_gateway_payloads_decode_as_the_reference_says(payload: bytes, retained:
         ("thubon/v1/hoi-an/dev-a/telemetry", b"", Reason.NOT_JSON, 1),
         ("thubon/v1/hoi-an/dev-a/telemetry", b"[" * 2_000, Reason.TOO_DEEP, 1),
         ("thubon/v1/hoi-an/dev-a/telemetry", b'{"pm25": ' + b"1" * 5_000 + b"}", Reason.TOO_LARGE, 1),
-        ("thubon/v1/hoi-an/dev-a/telemetry", b"[" + b'{"values":{"pm25":1}},' * 40 + b'{"values":{"pm25":1}}]', Reason.TOO_MANY_READINGS, 41),
+        ("thubon/v1/hoi-an/dev-a/telemetry", MANY, Reason.TOO_MANY_READINGS, 41),
         ("thubon/v1/hoi-an/dev-a/status", b"up", Reason.WRONG_SHAPE, 1),
     ],
 )  # fmt: skip
