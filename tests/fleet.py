@@ -28,9 +28,8 @@ def register(
         connection.execute(
             "insert into device (device_id, town_id, site_key, domain, profile, name, reporting_interval_s,"
             " gateway_key, commissioned_time)"
-            " select u, %(town)s, (select site_key from site where site_id = %(site)s), 'environment', 'air-station', u,"
-            " 60,"
-            " (select device_key from device where device_id = %(gateway)s), %(commissioned)s::timestamptz"
+            " select u, %(town)s, (select site_key from site where site_id = %(site)s), 'environment', 'air-station',"
+            " u, 60, (select device_key from device where device_id = %(gateway)s), %(commissioned)s::timestamptz"
             " from unnest(%(ids)s::text[]) u",
             {"town": town, "site": f"site-{town}", "gateway": gateway, "ids": ids, "commissioned": commissioned},
         )
