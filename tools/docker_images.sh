@@ -4,14 +4,14 @@
 # Where the base image cannot be pulled it is made from Debian's own packages, as root, with mmdebstrap.
 #
 # THUBON_BASE_IMAGE     base to build on (default debian:trixie-slim)
-# THUBON_DEBIAN_MIRROR  where the packages of a base image made here come from (default http://deb.debian.org/debian)
+# THUBON_DEBIAN_MIRROR  where the packages of a base image made here come from (default: Debian's own)
 # THUBON_INSTALL=no     does not install mmdebstrap, says what is missing instead
 # Exit status: 0 the images stand, 1 not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 base=${THUBON_BASE_IMAGE:-debian:trixie-slim}
-mirror=${THUBON_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${THUBON_DEBIAN_MIRROR:-}
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(timescaledb broker)
 
@@ -36,7 +36,7 @@ make_base() {
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --aptopt='Acquire::Languages "none"' \
-    trixie - "$mirror" | docker import --change 'CMD ["bash"]' - "$base" >/dev/null
+    trixie - ${mirror:+"$mirror"} | docker import --change 'CMD ["bash"]' - "$base" >/dev/null
 }
 
 if ! docker image inspect "$base" >/dev/null 2>&1; then

@@ -43,4 +43,16 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   sync
 fi
 
+# Pages of the index that do not fit here are written again and again: a quarter of the memory we may use, 2 GiB at most.
+if [ "$1" = postgres ]; then
+  memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo) / 1024))
+  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)
+  if [ "$limit" != max ] && [ $((limit / 1048576)) -lt "$memory" ]; then memory=$((limit / 1048576)); fi
+  quarter=$((memory / 4))
+  if [ "$quarter" -gt 2048 ]; then quarter=2048; fi
+  if [ "$quarter" -lt 128 ]; then quarter=128; fi
+  shift
+  set -- postgres -c "shared_buffers=${quarter}MB" "$@"
+fi
+
 exec "$@"
