@@ -148,17 +148,19 @@ def read_windows(
         from_us: shape (n,).
         until_us: shape (n,).
     """
-    parameters = {
-        "device_keys": device_keys.tolist(),
-        "from_us": from_us.tolist(),
-        "until_us": until_us.tolist(),
-        "first_us": int(from_us.min()),
-        "last_us": int(until_us.max()),
-        "length_s": length_s,
-    }
-    with connection.cursor().copy(QUERIES["read_windows"], parameters) as copy:
-        data = b"".join(copy)
-    parts = [_windows_of(kind, empty, size, columns) for size, columns in stream.decode(data, _WINDOW)]
+    parts: list[Windows] = []
+    if len(device_keys):
+        parameters = {
+            "device_keys": device_keys.tolist(),
+            "from_us": from_us.tolist(),
+            "until_us": until_us.tolist(),
+            "first_us": int(from_us.min()),
+            "last_us": int(until_us.max()),
+            "length_s": length_s,
+        }
+        with connection.cursor().copy(QUERIES["read_windows"], parameters) as copy:
+            data = b"".join(copy)
+        parts = [_windows_of(kind, empty, size, columns) for size, columns in stream.decode(data, _WINDOW)]
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)
         none = {name: column[:0] for name, column in empty.items() if name != "sketch"}

@@ -1,0 +1,295 @@
+"""Keeps statistics at rest true to committed observations.
+
+Of each device, everything observed up to its `through` time is folded into windows. What came after, its tail, is
+folded when its quarter hour is over or the system is quiet; until then whoever asks for statistics reads it from the
+observations themselves. A batch names the spans it touched in its own transaction. Spans beyond `through` only make the
+tail longer; spans up to it came late, and their windows are folded anew from all their observations.
+
+Every step is one transaction on one snapshot, over the session that holds the lead, so that whatever is killed at
+whatever time, windows, `through` and the changes still to look at agree. What is in memory is worked out again at the
+start: which devices have a tail.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ingest.aggregation import store
+from ingest.aggregation.fleet import Fleet
+from ingest.aggregation.partial_windows import Work
+from ingest.aggregation.windows import COARSER, DAY, HOUR, QUARTER, SECOND_US, end_of, start_of
+from ingest.changes import read_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+    from numpy.typing import NDArray
+
+    from ingest.aggregation.store import Windows
+
+NONE: Final = np.iinfo(np.int64).max  # no tail, nothing to roll up
+_NEVER: Final = -(1 << 61)  # through: nothing is folded; far from overflow
+_TAKEN_CHANGES: Final = 500
+_BLOCK_DEVICES: Final = 2_000
+_BLOCK_ROWS: Final = 300_000
+_TAIL_ROWS: Final = 5_000
+"""A tail is folded at this length, whatever the time, so that reading it stays quick."""
+_KEY_BITS: Final = 31
+_GRACE_US: Final = 2 * SECOND_US
+"""Rows of a quarter hour that come this late after its end are still folded with the rest of it."""
+
+
+class Keeper:
+    """One aggregator's view of the devices, and the steps it takes.
+
+    Methods block. After an error what is in memory may be wrong: go on with a new `Keeper`.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[dict[str, Any]], *, now_us: Callable[[], int] | None = None
+    ) -> None:
+        self._connection = connection
+        self._now_us = now_us or (lambda: time.time_ns() // 1_000)
+        self._fleet = Fleet.of(-1, ())
+        self._works: tuple[Work, ...] = ()
+        self._through: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._unrolled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._first: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._last: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._rows: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+    def lead(self) -> bool:
+        """Try to become the one that works; the lead ends with the session."""
+        row = self._connection.execute(store.QUERIES["lead"]).fetchone()
+        return bool(row and row["leads"])
+
+    def recall(self) -> None:
+        """Work out what is folded and which devices have a tail."""
+        self._read_fleet()
+        for row in self._connection.execute(store.QUERIES["states"]).fetchall():
+            device = row["device_key"]
+            if row["through_us"] is not None:
+                self._through[device] = row["through_us"]
+            if row["unrolled_us"] is not None:
+                self._unrolled[device] = row["unrolled_us"]
+        for row in self._connection.execute(store.QUERIES["tails"]).fetchall():
+            device = row["device_key"]
+            self._first[device], self._last[device] = row["first_us"], row["last_us"]
+            self._rows[device] = 1  # unknown; what it reads is bounded by time as well
+
+    def tail_count(self) -> int:
+        """How many devices have observations that are not folded."""
+        return int(np.count_nonzero(self._first != NONE))
+
+    def take_changes(self) -> int:
+        """Look at what some batches touched and repair windows that late rows changed; answers how many batches."""
+        self._read_fleet()
+        with self._connection.transaction():
+            self._one_snapshot()
+            taken = self._connection.execute(store.QUERIES["take_changes"], {"limit": _TAKEN_CHANGES}).fetchall()
+            changes = read_changes([row["changes"] for row in taken])
+            if not len(changes):
+                return 0
+            device = changes["device_key"]
+            if (self._fleet.kind_numbers(device) < 0).any():
+                self._read_fleet(anew=True)  # registered since; this snapshot knows it, since it sees its observations
+            late = changes[changes["first_us"] <= self._through[device]]
+            if len(late):
+                self._repair(late)
+        changes = changes[changes["last_us"] > self._through[device]]
+        device = changes["device_key"]
+        np.minimum.at(self._first, device, np.maximum(changes["first_us"], self._through[device] + 1))
+        np.maximum.at(self._last, device, changes["last_us"])
+        np.add.at(self._rows, device, changes["rows"])
+        return len(taken)
+
+    def fold_due(self, *, quiet: bool) -> bool:
+        """Fold one block of tails whose quarter hour is over, of any when it is quiet; answers whether there was one.
+
+        Args:
+            quiet: nothing is coming in, so there is time to bring everything up to the last observation.
+        """
+        now_us = self._now_us()
+        has_tail = self._first != NONE
+        for number, work in enumerate(self._works):
+            boundary = self._boundary_us(work, now_us)
+            long = self._rows > _TAIL_ROWS
+            due = (self._first <= boundary) | long | quiet
+            devices = np.flatnonzero(has_tail & due & (self._fleet.kind_of == number))
+            if not len(devices):
+                continue
+            until = np.where(long[devices] | quiet, self._last[devices], np.minimum(boundary, self._last[devices]))
+            # A day at a time, so that a long history does not come into memory at once.
+            until = np.minimum(until, end_of(self._first[devices], DAY))
+            rows = np.maximum(self._rows[devices], self._expected_rows(work, devices, until))
+            size = max(1, int(np.searchsorted(np.cumsum(rows), _BLOCK_ROWS)))
+            size = min(size, _BLOCK_DEVICES)
+            self._fold(work, devices[:size], until[:size])
+            return True
+        return False
+
+    def roll_due(self, *, quiet: bool) -> bool:
+        """Bring hours and days of one block of devices up to their quarters; answers whether there was one."""
+        now_us = self._now_us()
+        for number, work in enumerate(self._works):
+            waiting = (self._unrolled != NONE) & (self._fleet.kind_of == number)
+            if not quiet:
+                over = end_of(np.where(waiting, self._unrolled, 0), HOUR) + int(work.kind.shift_us.max()) + _GRACE_US
+                # What is still to be folded of that hour comes first.
+                waiting &= (over <= now_us) & (self._first > self._boundary_us(work, now_us))
+            devices = np.flatnonzero(waiting)[:_BLOCK_DEVICES]
+            if len(devices):
+                with self._connection.transaction():
+                    self._one_snapshot()
+                    self._roll(work, devices)
+                    self._advance(devices, self._through[devices], np.full(len(devices), NONE))
+                self._unrolled[devices] = NONE
+                return True
+        return False
+
+    def _boundary_us(self, work: Work, now_us: int) -> int:
+        """Up to which phenomenon time a kind's quarter hours are over."""
+        shift_us = int(work.kind.shift_us.min())
+        return start_of(now_us - _GRACE_US - shift_us, QUARTER) + shift_us - 1
+
+    def _expected_rows(self, work: Work, devices: NDArray[np.intp], until: NDArray[np.int64]) -> NDArray[np.int64]:
+        interval_us = min(slot.interval_s for slot in work.kind.slots) * SECOND_US
+        return (until - self._first[devices]) // interval_us + 1
+
+    def _one_snapshot(self) -> None:
+        self._connection.execute("set transaction isolation level repeatable read")
+
+    def _read_fleet(self, *, anew: bool = False) -> None:
+        row = self._connection.execute(store.QUERIES["registry_version"]).fetchone()
+        version = int(row["version"]) if row else 0
+        if version == self._fleet.version and not anew:
+            return
+        self._fleet = Fleet.of(version, self._connection.execute(store.QUERIES["fleet"]).fetchall())
+        self._works = tuple(Work(kind) for kind in self._fleet.kinds)
+        size = len(self._fleet.kind_of)
+        grow = size - len(self._through)
+        if grow > 0:
+            self._through = np.append(self._through, np.full(grow, _NEVER))
+            self._unrolled = np.append(self._unrolled, np.full(grow, NONE))
+            self._first = np.append(self._first, np.full(grow, NONE))
+            self._last = np.append(self._last, np.full(grow, _NEVER))
+            self._rows = np.append(self._rows, np.zeros(grow, dtype=np.int64))
+
+    def _fold(self, work: Work, devices: NDArray[np.intp], until: NDArray[np.int64]) -> None:
+        keys = devices.astype(np.int32)
+        begun = self._through[devices] != _NEVER
+        after = np.where(begun, self._through[devices], self._first[devices] - 1)
+        with self._connection.transaction():
+            self._one_snapshot()
+            observations = store.read_observations(self._connection, work.kind, keys, after, until)
+            through, unrolled = self._through.copy(), self._unrolled.copy()
+            if len(observations):
+                new = work.quarters(observations)
+                standing = self._standing(work, keys[begun], after[begun])
+                windows, stands = work.join(standing, new)
+                store.write_windows(
+                    self._connection, work.kind, QUARTER, windows, computed_us=self._now_us(), standing=stands
+                )
+                np.maximum.at(through, observations.device_key, observations.time_us)
+                np.minimum.at(unrolled, windows.device_key, windows.start_us)
+            # Nothing was seen up to there: the next slice starts behind it.
+            through[devices] = np.where(through[devices] <= after, until, through[devices])
+            self._advance(devices, through[devices], unrolled[devices])
+        self._through, self._unrolled = through, unrolled
+        done = until >= self._last[devices]
+        self._first[devices] = np.where(done, NONE, until + 1)
+        self._last[devices[done]] = _NEVER
+        self._rows[devices] = np.where(done, 0, 1)
+
+    def _standing(self, work: Work, keys: NDArray[np.int32], after: NDArray[np.int64]) -> Windows:
+        """Quarters that hold observations of the tail and of before."""
+        low = start_of(after - int(work.kind.shift_us.max()), QUARTER)
+        high = end_of(after - int(work.kind.shift_us.min()), QUARTER)
+        return self._read(work, QUARTER, keys, low, high)
+
+    def _repair(self, late: NDArray[Any]) -> None:
+        """Fold anew the windows that these changes touched, from all their observations up to `through`."""
+        row = self._connection.execute(store.QUERIES["seal"]).fetchone()
+        sealed_us = int(row["before_us"]) if row else _NEVER
+        numbers = self._fleet.kind_numbers(late["device_key"])
+        for number, work in enumerate(self._works):
+            mine = late[numbers == number]
+            if not len(mine):
+                continue
+            starts = self._touched(work, mine)
+            starts = [(device, start) for device, start in starts if start >= sealed_us]
+            for at in range(0, len(starts), _BLOCK_DEVICES):
+                self._repair_quarters(work, np.array(starts[at : at + _BLOCK_DEVICES], dtype=np.int64))
+
+    def _touched(self, work: Work, changes: NDArray[Any]) -> list[tuple[int, int]]:
+        """Device and start of the quarters, sorted."""
+        touched: set[tuple[int, int]] = set()
+        device = changes["device_key"]
+        last = np.minimum(changes["last_us"], self._through[device])
+        for shift in np.unique(work.kind.shift_us).tolist():
+            for time_us in (changes["first_us"], last):
+                touched.update(zip(device.tolist(), start_of(time_us - shift, QUARTER).tolist(), strict=True))
+        return sorted(touched)
+
+    def _repair_quarters(self, work: Work, touched: NDArray[np.int64]) -> None:
+        if not len(touched):
+            return
+        device, start = touched.T
+        shift = work.kind.shift_us
+        after = start + int(shift.min()) - 1
+        until = np.minimum(start + QUARTER * SECOND_US - 1 + int(shift.max()), self._through[device])
+        # Spans of neighbours overlap where periods differ; a row must be read once.
+        begins = np.r_[True, (device[1:] != device[:-1]) | (after[1:] > until[:-1])]
+        first = np.flatnonzero(begins)
+        last = np.r_[first[1:], len(device)] - 1
+        observations = store.read_observations(
+            self._connection, work.kind, device[first].astype(np.int32), after[first], until[last]
+        )
+        windows = work.quarters(observations)
+        asked = (device << _KEY_BITS) | (start // (QUARTER * SECOND_US))
+        key = (windows.device_key.astype(np.int64) << _KEY_BITS) | (windows.start_us // (QUARTER * SECOND_US))
+        windows = work.take(windows, np.flatnonzero(np.isin(key, asked)))
+        self._write_over(work, QUARTER, windows)
+        for finer, coarser in COARSER:
+            parent = np.unique(np.stack([device, start_of(start, coarser)], axis=1), axis=0)
+            parents, low = parent[:, 0].astype(np.int32), parent[:, 1]
+            fine = self._read(work, finer, parents, low, low + coarser * SECOND_US)
+            self._write_over(work, coarser, work.roll_up(fine, coarser))
+
+    def _roll(self, work: Work, devices: NDArray[np.intp]) -> None:
+        keys = devices.astype(np.int32)
+        for finer, coarser in COARSER:
+            low = start_of(self._unrolled[devices], coarser)
+            fine = self._read(work, finer, keys, low, end_of(self._through[devices], coarser))
+            self._write_over(work, coarser, work.roll_up(fine, coarser))
+
+    def _read(
+        self, work: Work, length_s: int, keys: NDArray[np.int32], low: NDArray[np.int64], high: NDArray[np.int64]
+    ) -> Windows:
+        return store.read_windows(self._connection, work.kind, work.empty(1), length_s, keys, low, high)
+
+    def _write_over(self, work: Work, length_s: int, windows: Windows) -> None:
+        store.write_windows(
+            self._connection,
+            work.kind,
+            length_s,
+            windows,
+            computed_us=self._now_us(),
+            standing=np.ones(len(windows), dtype=np.bool_),
+        )
+
+    def _advance(
+        self, devices: NDArray[np.intp], through_us: NDArray[np.int64], unrolled_us: NDArray[np.int64]
+    ) -> None:
+        self._connection.execute(
+            store.QUERIES["advance"],
+            {
+                "device_keys": devices.tolist(),
+                "through_us": through_us.tolist(),
+                "unrolled_us": unrolled_us.tolist(),
+            },
+        )

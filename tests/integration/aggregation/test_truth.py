@@ -1,0 +1,120 @@
+"""Windows equal the plain SQL aggregate, however the data came and wherever the aggregator was killed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psycopg
+import pytest
+
+from ingest.aggregation.keeper import Keeper
+from tests.integration.aggregation.history import (
+    NOON_US,
+    PERIODS,
+    PLAIN,
+    STARTS,
+    Batch,
+    commit,
+    compare,
+    keeper,
+    random_batches,
+    register,
+    settle,
+    write,
+)
+
+if TYPE_CHECKING:
+    from tests.fix_database import Database
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture
+def devices(database: Database) -> list[tuple[int, int]]:
+    """Devices of three kinds: (key, slots)."""
+    kinds = [("plain-1", PLAIN), ("plain-2", PLAIN), ("periods", PERIODS), ("starts", STARTS)]
+    return [(register(database.url, name, streams), len(streams)) for name, streams in kinds]
+
+
+def test_an_empty_database_keeps_nothing(database: Database) -> None:
+    made, connection = keeper(database, NOON_US)
+    with connection:
+        settle(made)
+    assert compare(database) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_histories_are_kept_exactly_through_kills(
+    database: Database, devices: list[tuple[int, int]], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    span_us = int(random.choice([HOUR_US, 6 * HOUR_US, 60 * HOUR_US]))
+    batches = random_batches(random, devices, batches=16, span_us=span_us)
+    now_us = NOON_US + span_us // 2
+    made, connection = keeper(database, now_us)
+    for batch in batches:
+        commit(database, batch)
+        for _ in range(int(random.integers(0, 4))):
+            step = random.choice(["take", "fold", "fold quietly", "roll", "roll quietly", "kill"])
+            if step == "take":
+                made.take_changes()
+            elif step.startswith("fold"):
+                made.fold_due(quiet=step.endswith("quietly"))
+            elif step.startswith("roll"):
+                made.roll_due(quiet=step.endswith("quietly"))
+            else:
+                connection.close()
+                made, connection = keeper(database, now_us)
+    settle(made)
+    connection.close()
+    assert compare(database) > 50
+
+
+def test_a_batch_that_commits_after_the_fold_passed_its_time_is_not_lost(
+    database: Database, devices: list[tuple[int, int]]
+) -> None:
+    key, slots = devices[0]
+    made, connection = keeper(database, NOON_US + HOUR_US)
+    commit(database, Batch([(key, NOON_US, [3.0] * slots, None)]))  # makes the chunk, for which the next two would wait
+    slow = psycopg.connect(database.ingest_url)
+    write(slow, Batch([(key, NOON_US + 10_000_000, [5.0] * slots, None)]))
+    commit(database, Batch([(key, NOON_US + 20_000_000, [7.0] * slots, None)]))
+    settle(made)
+    slow.commit()
+    slow.close()
+    commit(database, Batch([(key, NOON_US + 5_000_000, [1.0] * slots, None)]))
+    settle(made)
+    connection.close()
+    compare(database)
+
+
+def test_a_device_registered_and_grown_while_the_aggregator_runs_is_kept(database: Database) -> None:
+    made, connection = keeper(database, NOON_US + HOUR_US)
+    key = register(database.url, "new", STARTS)
+    commit(database, Batch([(key, NOON_US, [5.0], None)]))
+    settle(made)
+    with psycopg.connect(database.url) as owner:
+        owner.execute(
+            "insert into datastream (datastream_id, device_key, slot, name, property, unit, lower_bound, upper_bound,"
+            " interval_s) values ('new:s2', %s, 2, 's2', 'pm25', '1', 0, 1000, 60)",
+            [key],
+        )
+    commit(database, Batch([(key, NOON_US + 1_000_000, [6.0, 30.0], None), (key, NOON_US - 1, [1.0, 31.0], None)]))
+    settle(made)
+    connection.close()
+    compare(database)
+
+
+def test_only_one_aggregator_leads(database: Database) -> None:
+    made, connection = keeper(database, NOON_US)
+    with psycopg.connect(database.ingest_url, autocommit=True, row_factory=psycopg.rows.dict_row) as other:
+        second = Keeper(other)
+        assert made.lead()
+        assert not second.lead()
+        connection.close()
+        deadline = time.monotonic() + 5
+        while not second.lead():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
