@@ -1,4 +1,7 @@
-"""Installs the pip of requirements.lock into the environment of the running Python, where ensurepip is missing."""
+"""Installs the pip of requirements.lock into the environment of the running Python, where ensurepip is missing.
+
+The wheel comes from the index that PIP_INDEX_URL names; without one nothing is fetched.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
-INDEX = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+INDEX = os.environ.get("PIP_INDEX_URL", "").rstrip("/")
 
 
 def fetch(url: str) -> bytes:
@@ -35,6 +38,9 @@ def pinned() -> tuple[str, set[str]]:
 
 def main() -> int:
     """Fetch, compare and install; answers the exit status."""
+    if not INDEX:
+        print("bootstrap_pip: PIP_INDEX_URL names no index", file=sys.stderr)
+        return 1
     name, sums = pinned()
     page = f"{INDEX}/pip/"
     try:
