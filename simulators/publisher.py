@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 
@@ -141,7 +141,7 @@ class Connection:
             self._tally.connects += 1
             self._tally.connected += 1
             self._pace.moved(self.device.device_id, self.position_s)
-            await self._publish(client, status(self.device, "online"))
+            await _unless_lost(asyncio.ensure_future(self._publish(client, status(self.device, "online"))), lost)
             yield client, lost
         finally:
             self._tally.connected -= 1
@@ -163,12 +163,12 @@ class Connection:
                 return
             last_s = self._last_report_s(until_s)
             if last_s > self.position_s:
-                await self._send_until(client, last_s, stop)
+                await self._send_until(client, lost, last_s, stop)
                 self._pace.moved(self.device.device_id, self.position_s)
             elif until_s >= self._pace.now() - 1.0:
                 await self._wait_for_next(lost, stop)
             else:  # the slice ends between two reports of its own, maybe not of those it carries
-                await self._send_until(client, until_s, stop)
+                await self._send_until(client, lost, until_s, stop)
                 self._pace.moved(self.device.device_id, self.position_s)
 
     def _last_report_s(self, until_s: float) -> float:
@@ -176,7 +176,8 @@ class Connection:
         return float(times[-1])
 
     async def _wait_for_next(self, lost: asyncio.Task[aiomqtt.Message], stop: asyncio.Event) -> None:
-        self.caught_up.set()
+        if not self._pace.is_fast():
+            self.caught_up.set()
         now_s = self._pace.now()
         wait_s = self._last_report_s(now_s) + self.device.interval_s + self._delay_s - now_s
         # Under a fast clock short naps keep the device in step with it.
@@ -184,12 +185,14 @@ class Connection:
         if lost.done():
             lost.result()
 
-    async def _send_until(self, client: aiomqtt.Client, until_s: float, stop: asyncio.Event) -> None:
+    async def _send_until(
+        self, client: aiomqtt.Client, lost: asyncio.Task[aiomqtt.Message], until_s: float, stop: asyncio.Event
+    ) -> None:
         """Send all after the position up to `until_s`, in order; the position moves with what is acknowledged."""
         parcels = cut(self.device, self.carried, self.position_s, until_s, self._limits.readings_per_message)
         for window in batched(parcels, WINDOW_MESSAGES):
             # Started in order on one TCP connection, so the broker has them in order.
-            await asyncio.gather(*(self._publish(client, parcel.message) for parcel in window))
+            await _unless_lost(asyncio.gather(*(self._publish(client, parcel.message) for parcel in window)), lost)
             self.position_s = window[-1].complete_until_s
             reports = sum(parcel.reports for parcel in window)
             self._tally.reports += reports
@@ -213,6 +216,16 @@ def connections_of(fleet: Sequence[SimulatedDevice]) -> list[tuple[SimulatedDevi
         if device.gateway_id is not None:
             carried_by.setdefault(device.gateway_id, []).append(device)
     return [(device, carried_by.get(device.device_id, [])) for device in fleet if device.gateway_id is None]
+
+
+async def _unless_lost(sending: asyncio.Future[Any], lost: asyncio.Task[aiomqtt.Message]) -> None:
+    """Wait for acknowledgements, but not on a connection that is gone, where none will come."""
+    await asyncio.wait({sending, lost}, return_when=asyncio.FIRST_COMPLETED)
+    if not sending.done():
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        lost.result()
+    sending.result()
 
 
 async def _sleep(seconds: float, stop: asyncio.Event, *others: asyncio.Task[aiomqtt.Message]) -> None:
