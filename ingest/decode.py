@@ -7,8 +7,8 @@ through `ingest.decode_slow`, reading by reading, where refusals get their reaso
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,7 +20,11 @@ from ingest.route import Route, Router
 
 if TYPE_CHECKING:
     from ingest.columns import Columns, Limits
-    from ingest.registry import RegisteredDevice
+    from ingest.registry import RegisteredDevice, RegistrySnapshot
+
+
+_KEPT_DOORS: Final = 200_000
+"""Bound of what is remembered of topics: registered fleets fit, invented topics only empty it."""
 
 
 class Item(msgspec.Struct, gc=False):
@@ -35,57 +39,79 @@ _TELEMETRY = msgspec.json.Decoder(Item | list[Item])
 _GATEWAY = msgspec.json.Decoder(dict[str, list[Item]])
 
 
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What is known of a topic before any payload is looked at."""
+
+    route: Route
+    device: RegisteredDevice | None  # whose topic it is; None where it is refused at the door
+    refusal: tuple[Reason, str] | None
+
+
 class Decoder:
-    """Decodes messages into columns; remembers only the last time it gave to an unstamped reading."""
+    """Decodes messages into columns; remembers topics and the last time it gave to an unstamped reading."""
 
     def __init__(self, *, limits: Limits) -> None:
         self._limits = limits
         self._router = Router()
         self._slow = SlowDecoder(limits)
+        self._doors: dict[str, _Door] = {}
+        self._doors_of: RegistrySnapshot | None = None  # the registry the doors were made for
 
     def decode(self, messages: list[Message], columns: Columns) -> None:
         """Append what the messages hold to `columns`. Raises nothing for any payload: what is wrong is a rejection."""
-        by_id = columns.snapshot.by_id
-        route_of = self._router.route
-        limits = self._limits
+        if columns.snapshot is not self._doors_of:
+            self._doors, self._doors_of = {}, columns.snapshot
+        doors, limits = self._doors, self._limits
         for message in messages:
             index = len(columns.messages)
-            route = route_of(message.topic)
+            payload = message.payload
+            door = doors.get(message.topic) or self._door(message.topic, columns.snapshot)
+            route, device = door.route, door.device
             columns.messages.append(message)
             columns.routes.append(route)
-            columns.payload_bytes += len(message.payload)
+            columns.payload_bytes += len(payload)
             family = route.family
-            device = by_id.get(route.source)
-            refusal = _refusal_at_the_door(route, device, message, limits)
-            if refusal is not None or device is None:
-                reason, detail = refusal or (Reason.UNKNOWN_DEVICE, "")
-                readings = count_readings(message.payload, route.family, limits)
-                _refuse_whole(columns, index, reason, detail, readings, route)
+            if device is None or len(payload) > limits.payload_bytes:
+                detail = f"{len(payload)} bytes, allowed are {limits.payload_bytes}"
+                refusal = door.refusal or (Reason.TOO_LARGE, detail)
+                _refuse_whole(columns, index, *refusal, count_readings(payload, family, limits), route)
                 continue
             if family == "status":
                 self._slow.status(columns, index, device)
                 continue
             rows, values = len(columns.row_message), len(columns.flat)
             try:
-                body = _TELEMETRY.decode(message.payload) if family == "telemetry" else _GATEWAY.decode(message.payload)
-                readings = _append_fast(columns, index, device, body, limits)
+                if family == "telemetry":
+                    body = _TELEMETRY.decode(payload)
+                    items = [body] if type(body) is Item else body
+                    # An array of doubles refuses words and null with a TypeError, which sends the message the slow way.
+                    taken = _append_items(columns, index, device, items)
+                else:
+                    taken = _append_gateway(columns, index, device, _GATEWAY.decode(payload))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError, OverflowError):
-                readings = -1
-            if readings < 0:
-                columns.truncate_rows(rows, values)
-                self._slow.message(columns, index, device)
-            else:
+                taken = False
+            readings = len(columns.flat) - values
+            if taken and readings <= limits.readings:
                 columns.received.append(readings)
                 columns.missing.append(0)
+            else:
+                columns.truncate_rows(rows, values)
+                self._slow.message(columns, index, device)
+
+    def _door(self, topic: str, snapshot: RegistrySnapshot) -> _Door:
+        if len(self._doors) >= _KEPT_DOORS:
+            self._doors.clear()
+        route = self._router.route(topic)
+        device = snapshot.by_id.get(route.source)
+        refusal = _refusal_at_the_door(route, device)
+        door = self._doors[topic] = _Door(route, None if refusal else device, refusal)
+        return door
 
 
-def _refusal_at_the_door(
-    route: Route, device: RegisteredDevice | None, message: Message, limits: Limits
-) -> tuple[Reason, str] | None:
+def _refusal_at_the_door(route: Route, device: RegisteredDevice | None) -> tuple[Reason, str] | None:
     if route.family == "unknown":
         return Reason.BAD_TOPIC, "the topic must be thubon/v1/<town>/<device>/telemetry, gateway or status"
-    if len(message.payload) > limits.payload_bytes:
-        return Reason.TOO_LARGE, f"{len(message.payload)} bytes, allowed are {limits.payload_bytes}"
     if device is None:
         return Reason.UNKNOWN_DEVICE, f"'{route.source}' is not in the registry"
     if device.retired:
@@ -104,43 +130,20 @@ def _refuse_whole(columns: Columns, index: int, reason: Reason, detail: str, rea
     )
 
 
-def _append_fast(
-    columns: Columns,
-    index: int,
-    device: RegisteredDevice,
-    body: Item | list[Item] | dict[str, list[Item]],
-    limits: Limits,
-) -> int:
-    """Append the rows of a payload that is wholly as the contract asks.
-
-    Returns:
-        How many readings were appended, or -1 when anything asks for the slow path (rows may have been appended then).
-    """
-    values: list[float | bool | str | None] = []
-    if isinstance(body, dict):
-        by_id = columns.snapshot.by_id
-        for device_id, items in body.items():
-            carried = by_id.get(device_id)
-            if carried is None or carried.retired or carried.gateway_id != device.device_id:
-                return -1
-            if not _append_items(columns, index, carried, items, values):
-                return -1
-    elif not _append_items(columns, index, device, [body] if isinstance(body, Item) else body, values):
-        return -1
-    if len(values) > limits.readings:
-        return -1
-    # array() refuses words and null with a TypeError, which sends the whole message the slow way.
-    columns.flat.extend(array("d", values))  # type: ignore[arg-type]
-    return len(values)
+def _append_gateway(columns: Columns, index: int, gateway: RegisteredDevice, body: dict[str, list[Item]]) -> bool:
+    """Append a gateway's rows; False when anything asks for the slow path (rows may have been appended then)."""
+    by_id = columns.snapshot.by_id
+    for device_id, items in body.items():
+        device = by_id.get(device_id)
+        if device is None or device.retired or device.gateway_id != gateway.device_id:
+            return False
+        if not _append_items(columns, index, device, items):
+            return False
+    return True
 
 
-def _append_items(
-    columns: Columns,
-    index: int,
-    device: RegisteredDevice,
-    items: list[Item],
-    values: list[float | bool | str | None],
-) -> bool:
+def _append_items(columns: Columns, index: int, device: RegisteredDevice, items: list[Item]) -> bool:
+    """Append one device's rows; False when anything asks for the slow path (rows may have been appended then)."""
     layout = device.layout
     shape_of = layout.shape_of
     device_index = device.index
@@ -153,7 +156,7 @@ def _append_items(
         shape = shape_of.get(names) or layout.shape(names)
         if shape.unknown:
             return False
-        values.extend(item.values.values())
+        columns.flat.extend(item.values.values())  # type: ignore[arg-type]
         columns.row_message.append(index)
         columns.row_device.append(device_index)
         columns.row_shape.append(shape.index)
