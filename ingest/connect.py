@@ -48,6 +48,8 @@ class Session:
         maximum_packet_bytes: larger packets are not sent to us by the broker.
         clock: gives the received time.
         deliver: called with the messages of each tick; must not block.
+        notices: topics in which the broker speaks of itself ($SYS), subscribed at QoS 0; it need not know them.
+        noticed: called with topic and payload of each notice; must not block.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Session:
         maximum_packet_bytes: int,
         clock: Clock,
         deliver: Callable[[list[Message]], None],
+        notices: Sequence[str] = (),
+        noticed: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._address = address
         self._client_id = client_id
@@ -72,6 +76,8 @@ class Session:
         self._maximum_packet_bytes = maximum_packet_bytes
         self._clock = clock
         self._deliver = deliver
+        self._notices = notices if noticed is not None else ()
+        self._noticed = noticed
         self._protocol: _Protocol | None = None
         self._paused = False
         self._unstamped: dict[int, Message] = {}  # by packet id, so never more than 65,535
@@ -131,6 +137,9 @@ class Session:
         now_us = self._clock.now_us()
         messages = []
         for packet in packets:
+            if not packet.packet_id and self._noticed is not None and packet.topic.startswith("$SYS/"):
+                self._noticed(packet.topic, packet.payload)
+                continue
             message = Message(
                 packet.topic,
                 packet.payload,
@@ -147,7 +156,8 @@ class Session:
                     message.received_us = known.received_us
                     message.assigned_us = known.assigned_us
             messages.append(message)
-        self._deliver(messages)
+        if messages:
+            self._deliver(messages)
 
     async def _connected(self) -> None:
         """Connect, subscribe and stay until the connection ends."""
@@ -213,6 +223,10 @@ class Session:
         ]
         if refused:
             raise ConnectionRefusedByBrokerError(f"it does not let us subscribe to {', '.join(refused)}")
+        if self._notices:
+            # In a packet of its own and its answer not waited for: a broker without $SYS takes nothing else from us.
+            wanted = [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_MOST_ONCE) for topic in self._notices]
+            protocol.send(mqtt5.SubscribePacket(2, wanted).write())
         self.ready.set()
         _LOG.info(
             "Connected to broker %s as %r, session %s",

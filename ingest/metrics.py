@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
@@ -54,6 +55,18 @@ class Metrics:
         )
         self.waiting_bytes = Gauge("thubon_ingest_waiting_bytes", "Their payload bytes", registry=r)
         self.connected = Gauge("thubon_ingest_connected", "1 while subscribed at the broker", registry=r)
+        self.broker_dropped = Gauge(
+            "thubon_broker_dropped_messages",
+            "Messages the broker dropped at its own bounds, over its restarts; NaN where it does not say",
+            registry=r,
+        )
+        self.broker_queued = Gauge(
+            "thubon_broker_queued_messages",
+            "Messages the broker holds for clients that are away or slow; NaN where it does not say",
+            registry=r,
+        )
+        self.broker_dropped.set(math.nan)
+        self.broker_queued.set(math.nan)
         self.storage_available = Gauge(
             "thubon_ingest_storage_available", "1 while the database takes batches", registry=r
         )
@@ -85,6 +98,12 @@ class _QuietHandler(WSGIRequestHandler):
         """Scrapes are no events."""
 
 
+class Exposed(Protocol):
+    """Metrics that can be served."""
+
+    registry: CollectorRegistry
+
+
 class MetricsServer:
     """Serves /metrics, /healthz and /readyz from a thread of its own.
 
@@ -96,7 +115,7 @@ class MetricsServer:
     """
 
     def __init__(
-        self, *, host: str, port: int, metrics: Metrics, checks: Callable[[], Mapping[str, tuple[bool, str]]]
+        self, *, host: str, port: int, metrics: Exposed, checks: Callable[[], Mapping[str, tuple[bool, str]]]
     ) -> None:
         self._metrics_app = make_wsgi_app(metrics.registry)
         self._checks = checks

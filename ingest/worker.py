@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ingest.batch import Batcher, BatchLimits
+from ingest.broker_watch import TOPICS, BrokerWatch
 from ingest.clock import MICROSECONDS_A_SECOND, Clock, SystemClock
 from ingest.columns import Columns, Limits
 from ingest.connect import Session
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _LOG: Final = logging.getLogger(__name__)
+_LARGEST_PACKET_BYTES: Final = 1_048_576 + 65_536 + 1_024
+"""As much as our broker lets in: what it may not hand over it drops without a word, though the device was answered."""
 _DECODE_CHUNK: Final = 200
 """Messages decoded at a time; more at once fall out of the processor's cache and cost three times as much a reading."""
 _PAUSE_S: Final = (0.1, 5.0)  # first and longest pause while the storage is away
@@ -48,6 +51,7 @@ _REGISTRY_S: Final = 0.5
 _DISK_S: Final = 5.0
 _RETENTION_S: Final = 600.0
 _REPLAY_S: Final = 0.5
+_REPORT_S: Final = 2.0
 
 
 class Worker:
@@ -72,7 +76,8 @@ class Worker:
         self._housekeeper = Housekeeper(dsn=dsn, settings=settings)
         self._retainer = Housekeeper(dsn=dsn, settings=settings)  # may take minutes, so never in the other's way
         self._replay = Replay(dsn=dsn, worker=f"{settings.worker}-replay", settings=settings, clock=self._clock)
-        self._threads = ThreadPoolExecutor(max_workers=5, thread_name_prefix="storage")
+        self._threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="storage")
+        self._broker_watch = BrokerWatch(dsn=dsn, broker=str(settings.broker()), worker=settings.worker)
         self._session = Session(
             address=settings.broker(),
             client_id=client_id(settings),
@@ -80,9 +85,11 @@ class Worker:
             receive_maximum=settings.receive_maximum,
             session_expiry_s=settings.session_expiry_s,
             keep_alive_s=settings.keep_alive_s,
-            maximum_packet_bytes=settings.payload_bytes + 65_536 + 1_024,
+            maximum_packet_bytes=_LARGEST_PACKET_BYTES,
             clock=self._clock,
             deliver=self._deliver,
+            notices=TOPICS,
+            noticed=self._broker_watch.notice,
         )
         self._batcher: Batcher | None = None
         self._arrived = asyncio.Event()
@@ -114,6 +121,7 @@ class Worker:
                     asyncio.create_task(self._every(_REGISTRY_S, self._refresh_registry), name="registry"),
                     asyncio.create_task(self._every(_DISK_S, self._watch_disk), name="disk"),
                     asyncio.create_task(self._every(_RETENTION_S, self._retain), name="retention"),
+                    asyncio.create_task(self._every(_REPORT_S, self._watch_broker), name="broker watch"),
                     asyncio.create_task(self._every(_REPLAY_S, self._serve_replays), name="replay"),
                 ]
                 await self._write_until_stopped(background)
@@ -121,8 +129,10 @@ class Worker:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            for closable in (self._writer, self._folder, self._housekeeper, self._retainer, self._replay):
+            for closable in (self._writer, self._folder, self._housekeeper, self._retainer):
                 closable.close()
+            self._replay.close()
+            self._broker_watch.close()
             self._threads.shutdown()
             server.stop()
 
@@ -131,6 +141,7 @@ class Worker:
         connected = self._session.ready.is_set()
         self.metrics.connected.set(connected)
         return {
+            "broker_dropped": self._broker_watch.check(),
             "broker": (connected, "subscribed" if connected else "not connected"),
             "storage": (self._storage_error is None, self._storage_error or "takes batches"),
             "disk": (not self._disk_low, "below the reserve, nothing is acknowledged" if self._disk_low else "enough"),
@@ -355,3 +366,11 @@ class Worker:
                 self.metrics.replayed_readings.inc(outcome.mended)
         except StorageAwayError as error:
             _LOG.debug("Replay waits: %s", error)
+
+    async def _watch_broker(self) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._broker_watch.report)
+        except StorageAwayError as error:
+            _LOG.debug("The broker's report waits: %s", error)
+        self.metrics.broker_dropped.set(self._broker_watch.dropped)
+        self.metrics.broker_queued.set(self._broker_watch.queued)

@@ -232,6 +232,18 @@ set statement_timeout = '1h'
 -- Raw retention, whole chunks.
 select drop_observations_before(now() - %(keep_days)s * interval '1 day')
 
+-- name: report_broker
+-- What a broker has dropped, summed over its restarts: a counter that fell began anew. Any worker may report.
+insert into broker_report as b (broker, told, dropped, dropped_time, reported_time)
+values (%(broker)s, %(told)s, %(told)s, case when %(told)s::bigint > 0 then now() end, now())
+on conflict (broker) do update
+set told = excluded.told,
+    dropped = b.dropped + case when excluded.told >= b.told then excluded.told - b.told else excluded.told end,
+    dropped_time = case when excluded.told > b.told or excluded.told < b.told and excluded.told > 0 then now()
+                        else b.dropped_time end,
+    reported_time = now()
+returning dropped, dropped_time
+
 -- name: disk_free
 -- Free bytes under the database; null where the server does not let us ask.
 select database_disk_free_bytes()
