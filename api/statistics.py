@@ -1,12 +1,11 @@
-"""Window statistics of one datastream, worked out from its observations when asked."""
+"""Window statistics of one datastream: those at rest, and the observations that are not folded yet."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from api.windows import CALENDAR_UNIT, FIXED_LENGTH_S, TYPICAL_LENGTH_S, expected_count, windows_between
+from api.windows import CALENDAR_UNIT, DAY_S, FIXED_LENGTH_S, TYPICAL_LENGTH_S, expected_count, windows_between
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -74,19 +73,17 @@ async def read_windows(
     windows = windows[:on_page]
     if not windows:
         return [], None
-    shift = timedelta(seconds=shift_s(datastream))
     parameters = {
         "device_key": datastream["device_key"],
         "slot": datastream["slot"],
         "mean": mean_kind(datastream["property"]),
         "shift_s": shift_s(datastream),
-        "first": windows[0][0] + shift,
-        "last": windows[-1][1] + shift,
+        "first": windows[0][0],
+        "last": windows[-1][1],
+        "length_s": FIXED_LENGTH_S.get(resolution, DAY_S),  # months are summed up from days
+        "unit": CALENDAR_UNIT.get(resolution),
     }
-    if resolution in FIXED_LENGTH_S:
-        rows = await database.rows(_QUERIES["fixed_windows"], {**parameters, "window_s": FIXED_LENGTH_S[resolution]})
-    else:
-        rows = await database.rows(_QUERIES["calendar_windows"], {**parameters, "unit": CALENDAR_UNIT[resolution]})
+    rows = await database.rows(_QUERIES["windows"], parameters)
     row_by_start = {row["start"]: row for row in rows}
     return [
         _statistics(start, end, row_by_start.get(start), expected_count(start, end, now, datastream["interval_s"]))

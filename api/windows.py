@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from api.schemas import ChosenResolution
 
 LOCAL_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+DAY_S: Final = 86_400
 FIXED_LENGTH_S: Final[dict[ChosenResolution, int]] = {"PT15M": 900, "PT1H": 3600}
 CALENDAR_UNIT: Final[dict[ChosenResolution, Literal["day", "month"]]] = {"P1D": "day", "P1M": "month"}
 TYPICAL_LENGTH_S: Final[dict[ChosenResolution, int]] = {"PT15M": 900, "PT1H": 3600, "P1D": 86_400, "P1M": 2_592_000}

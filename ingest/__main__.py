@@ -1,4 +1,4 @@
-"""`python -m ingest worker|ledger|rejections`: exit status 0 stopped as asked, 1 failed, 2 wrong settings or usage."""
+"""`python -m ingest worker|aggregator|ledger|rejections`: exit status 0 done, 1 failed, 2 wrong settings or usage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from pydantic import ValidationError
 
 from ingest import commands
+from ingest.aggregator import Aggregator, AggregatorSettings
 from ingest.settings import StorageSettings, WorkerSettings
 from ingest.worker import Worker
 
@@ -23,10 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     programs = parser.add_subparsers(dest="program", required=True)
     programs.add_parser("worker", help="receive, check and store readings; acknowledge after COMMIT")
+    programs.add_parser("aggregator", help="keep window statistics of what is stored")
     commands.add_parsers(programs)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
+        if options.program == "aggregator":
+            return _aggregate(AggregatorSettings())  # type: ignore[call-arg]  # fields come from the environment
         if options.program != "worker":
             return commands.run(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
         settings = WorkerSettings()  # type: ignore[call-arg]  # fields come from the environment
@@ -37,6 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{shown}: {problem['msg']}", file=sys.stderr)
         return 2
     return asyncio.run(_work(settings))
+
+
+def _aggregate(settings: AggregatorSettings) -> int:
+    aggregator = Aggregator(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: aggregator.stop())
+    aggregator.run()
+    return 0
 
 
 async def _work(settings: WorkerSettings) -> int:
