@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from api.main import create_app
 from api.metrics import METRICS
@@ -15,17 +18,12 @@ from api.settings import ApiSettings
 from api.views.site import make_site_router
 from devices.profiles import load_catalogue
 from devices.reasons import REASON_TEXTS, Reason
-from devices.settings import RegistrySettings
 from ingest import metrics as ingest_metrics
 from ingest.route import SUBSCRIPTIONS
 from ingest.settings import WorkerSettings
-from simulators.settings import SimulatorSettings
-from sql.migrate import MigrateSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pydantic_settings import BaseSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,17 +43,38 @@ DOCUMENTS = sorted(ROOT / name for name in TRACKED if name.endswith(".md") and (
 FOLDERS = frozenset(str(parent) for name in TRACKED for parent in Path(name).parents)
 NAMES = frozenset(Path(name).name for name in TRACKED)
 
-SETTINGS: dict[str, type[BaseSettings]] = {
-    "Ingest worker": WorkerSettings,
-    "API": ApiSettings,
-    "Registry (`python -m devices`)": RegistrySettings,
-    "Simulators": SimulatorSettings,
-    "Migrations (`python -m sql.migrate`)": MigrateSettings,
+HEADINGS = {
+    "WorkerSettings": "Ingest worker",
+    "AggregatorSettings": "Aggregator",
+    "ApiSettings": "API",
+    "RegistrySettings": "Registry (`python -m devices`)",
+    "SimulatorSettings": "Simulators",
+    "MigrateSettings": "Migrations (`python -m sql.migrate`)",
 }
+"""Class of a program's settings -> where the README has their table."""
 PROGRAMS = ("ingest", "api", "devices", "simulators", "sql.migrate")
 # What a document may name though the repository does not hold it: made by commands, or an example of a reader's own.
 MADE = re.compile(r"^(\.venv|\.demo|\.secrets|backups|dist)(/|$)|^src/|^/(run|etc|usr)/")
 PLACEHOLDERS = frozenset({"THUBON_NAME_PASSWORD", "THUBON_NAME_PASSWORD_FILE"})
+
+
+def _settings_classes() -> dict[str, type[BaseSettings]]:
+    """The classes that programs read; one that others inherit from is described by them."""
+    for package in ("ingest", "api", "devices", "simulators", "sql"):
+        for module in walk_packages([str(ROOT / package)], f"{package}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+    found, waiting = {}, list(BaseSettings.__subclasses__())
+    while waiting:
+        each = waiting.pop()
+        waiting += each.__subclasses__()
+        ours = each.__module__.partition(".")[0] in {"ingest", "api", "devices", "simulators", "sql"}
+        if ours and not each.__subclasses__():
+            found[each.__name__] = each
+    return found
+
+
+SETTINGS = _settings_classes()
 
 
 def _section(text: str, heading: str) -> str:
@@ -103,9 +122,9 @@ def _sources() -> Iterator[tuple[str, str]]:
             yield name, path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("program", SETTINGS)
+@pytest.mark.parametrize("program", sorted(SETTINGS))
 def test_every_setting_of_a_program_stands_in_its_table_with_its_default(program: str) -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", _section(README, program), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", _section(README, HEADINGS[program]), re.MULTILINE)
     documented = {name: default for name, default, _ in rows}
     assert documented == {name: _default(field) for name, field in _fields(SETTINGS[program])}
 
@@ -128,9 +147,15 @@ def _section_of_settings() -> str:
 
 
 def _metric_names() -> list[str]:
+    """Names as Prometheus sees them."""
+    sources = "\n".join(text for name, text in _sources() if name.startswith("ingest/"))
+    declared = re.findall(r'\b(Counter|Gauge|Histogram)\(\s*"(thubon_\w+)"', sources)
+    return [f"{name}_total" if kind == "Counter" else name for kind, name in declared] + [each.name for each in METRICS]
+
+
+def test_the_metrics_of_the_worker_are_found() -> None:
     collected = ingest_metrics.Metrics().registry.collect()
-    worker = [f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in collected]
-    return worker + [metric.name for metric in METRICS]
+    assert {f"{each.name}_total" if each.type == "counter" else each.name for each in collected} <= set(_metric_names())
 
 
 @pytest.mark.parametrize("name", [*_metric_names(), *Reason])
@@ -148,7 +173,11 @@ def test_a_reason_means_there_what_the_platform_says(reason: Reason) -> None:
 
 def test_no_document_names_a_metric_or_a_reason_that_is_gone() -> None:
     for document in DOCUMENTS:
-        named = set(re.findall(r"`(thubon_(?:ingest|api|database)_\w+)`", document.read_text(encoding="utf-8")))
+        named = set(
+            re.findall(
+                r"`(thubon_(?:ingest|aggregator|api|database|broker)_\w+)`", document.read_text(encoding="utf-8")
+            )
+        )
         roles = {"thubon_ingest", "thubon_ingest_login", "thubon_registry_login", "thubon_read_login"}
         assert named - roles <= set(_metric_names()), document.name
     reasons = re.findall(r"^\*\*`([a-z0-9-]+)`\*\*", OPERATING, re.MULTILINE)
