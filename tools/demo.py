@@ -1,7 +1,7 @@
 """Three living towns on this machine, from Python packages alone: `make demo`. Ctrl-C ends all of it.
 
-PostgreSQL, broker, migrations, registry, ingest worker, API and simulators run as parts of this program. All listen on
-the loopback address. Exit status: 0 ended as asked, 1 a part failed, 2 wrong usage (nothing was started).
+PostgreSQL, broker, migrations, registry, ingest worker, aggregator, API and simulators run as parts of this program.
+All listen on the loopback address. Exit status: 0 ended as asked, 1 a part failed, 2 wrong usage (nothing was started).
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class Demo:
         self._finish("fleet", ["simulators", "fleet", "--scenario", self._arguments.scenario, "--out", str(fleet)])
         registry_url = self._postgres.url("thubon_registry_login", self._secrets["registry"])
         self._finish("registry", ["devices", "import", str(fleet)], THUBON_DATABASE_URL=registry_url)
-        self._say("ingest worker and API")
+        self._say("ingest worker, aggregator and API")
         mqtt5_port = self._arguments.mqtt_port + 1
         worker = self._program(
             "ingest worker",
@@ -204,6 +204,12 @@ class Demo:
             THUBON_BROKER_URL=f"mqtt://ingest:{self._secrets['broker_ingest']}@127.0.0.1:{mqtt5_port}",
             THUBON_METRICS_PORT=str(self._metrics_port),
             THUBON_DISK_RESERVE_BYTES=str(DISK_RESERVE_BYTES),
+        )
+        aggregator = self._program(
+            "aggregator",
+            ["ingest", "aggregator"],
+            THUBON_DATABASE_URL=self._postgres.url("thubon_ingest_login", self._secrets["ingest"]),
+            THUBON_METRICS_PORT="0",
         )
         api = self._program(
             "API",
@@ -215,6 +221,7 @@ class Demo:
             THUBON_DISK_RESERVE_BYTES=str(DISK_RESERVE_BYTES),
         )
         self._start(worker)
+        self._start(aggregator)
         self._start(api)
         self._wait_for(f"http://127.0.0.1:{self._metrics_port}/readyz", worker)
         self._wait_for(f"http://127.0.0.1:{self._arguments.http_port}/readyz", api)
@@ -349,7 +356,10 @@ class Demo:
         """End everything, first who sends, last who stores."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        stages = ((3.0, ("simulators", "API", "registry", "fleet", "migrations")), (3.0, ("ingest worker",)))
+        stages = (
+            (3.0, ("simulators", "API", "registry", "fleet", "migrations")),
+            (3.0, ("ingest worker", "aggregator")),
+        )
         last = (2.5, ("broker", "PostgreSQL"))
         killed = stop_all(
             [

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = {"ingest worker", "ingest aggregator", "simulators run", "-m api", "iotcore", "postgres -D"}
 HISTORY_HOURS = 0.25
 START_LIMIT_S = 90.0
 END_LIMIT_S = 10.0
@@ -78,7 +79,7 @@ class Demo:
         found = {}
         for process in psutil.Process(self.process.pid).children(recursive=True):
             command = " ".join(process.cmdline())
-            for name in ("ingest worker", "simulators run", "-m api", "iotcore", "postgres -D"):
+            for name in PARTS:
                 if name in command:
                     found[name] = process
         return found
@@ -193,7 +194,7 @@ def test_a_second_start_adds_what_is_missing_and_a_killed_part_ends_all_with_a_c
 def test_nothing_outlives_a_demo_that_is_killed(data_dir: Path) -> None:
     with _demo(data_dir) as demo:
         parts = demo.parts()
-        assert set(parts) == {"ingest worker", "simulators run", "-m api", "iotcore", "postgres -D"}
+        assert set(parts) == PARTS
         demo.process.kill()
         demo.process.wait()
         _, alive = psutil.wait_procs(list(parts.values()), timeout=END_LIMIT_S)

@@ -72,6 +72,42 @@ def test_random_histories_are_kept_exactly_through_kills(
     assert compare(database) > 50
 
 
+def test_plain_postgresql_keeps_the_same(plain_database: Database) -> None:
+    devices = [(register(plain_database.url, "plain", PLAIN), len(PLAIN))]
+    days = [NOON_US - 48 * HOUR_US, NOON_US + 48 * HOUR_US]
+    with psycopg.connect(plain_database.ingest_url) as ingest:
+        ingest.execute(
+            "select ensure_observation_partitions(to_timestamp(%s), to_timestamp(%s))", [us / 1e6 for us in days]
+        )
+    made, connection = keeper(plain_database, NOON_US)
+    for batch in random_batches(np.random.default_rng(7), devices, batches=8, span_us=20 * HOUR_US):
+        commit(plain_database, batch)
+        made.take_changes()
+    settle(made)
+    connection.close()
+    assert compare(plain_database) > 50
+
+
+def test_windows_whose_observations_went_are_sealed(database: Database, devices: list[tuple[int, int]]) -> None:
+    key, slots = devices[0]
+    made, connection = keeper(database, NOON_US + 48 * HOUR_US)
+    commit(database, Batch([(key, NOON_US + hour * HOUR_US, [5.0] * slots, None) for hour in range(0, 72, 5)]))
+    settle(made)
+    with psycopg.connect(database.read_url) as reader:
+        before = reader.execute("select datastream_id, length_s, start_time, sum from window_statistics").fetchall()
+    with psycopg.connect(database.ingest_url) as ingest:
+        ingest.execute("select drop_observations_before(to_timestamp(%s))", [(NOON_US + 40 * HOUR_US) / 1e6]).fetchall()
+    commit(database, Batch([(key, NOON_US + 1_000_000, [9.0] * slots, None)]))
+    settle(made)
+    connection.close()
+    with psycopg.connect(database.read_url) as reader:
+        after = reader.execute("select datastream_id, length_s, start_time, sum from window_statistics").fetchall()
+        sealed = reader.execute("select count(*) from window_statistics where sealed").fetchone()
+    assert sorted(after) == sorted(before)
+    assert sealed is not None
+    assert sealed[0] > 0
+
+
 def test_a_batch_that_commits_after_the_fold_passed_its_time_is_not_lost(
     database: Database, devices: list[tuple[int, int]]
 ) -> None:
