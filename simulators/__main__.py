@@ -97,8 +97,6 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program; answers its exit status: 0 done, 1 failed, 2 wrong settings or usage."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # What a lost connection means is said once for the fleet, not by every client.
-    logging.getLogger("mqtt").setLevel(logging.CRITICAL)
     try:
         return _run(arguments) if arguments.command == "run" else _fleet(arguments)
     except ValidationError as error:

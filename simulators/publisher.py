@@ -9,8 +9,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import aiomqtt
-
+from simulators.client import DeviceClient, LostError
 from simulators.messages import Message, status
 from simulators.parcels import batched, cut
 from simulators.signals.noise import key_of
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE_S = 60
-ACK_TIMEOUT_S = 30.0
 FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 60.0
 SEND_SPREAD_S = 10.0
@@ -105,10 +102,10 @@ class Connection:
         while not stop.is_set():
             position_before = self.position_s
             try:
-                async with self._connected() as (client, lost):
-                    await self._report(client, lost, stop)
+                async with self._connected() as client:
+                    await self._report(client, stop)
                     await self._goodbye(client)
-            except aiomqtt.MqttError as error:
+            except LostError as error:
                 self._tally.failures += 1
                 self._tally.last_failure = str(error)
                 if self.position_s > position_before:
@@ -117,82 +114,63 @@ class Connection:
                 backoff_s = min(backoff_s * 2.0, MAX_BACKOFF_S)
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncGenerator[tuple[aiomqtt.Client, asyncio.Task[aiomqtt.Message]]]:
-        """A standing connection, and a task that fails as soon as it is lost."""
+    async def _connected(self) -> AsyncGenerator[DeviceClient]:
         will = status(self.device, "offline")
-        client = aiomqtt.Client(
-            self._broker.host,
-            self._broker.port,
-            username=self._broker.user,
-            password=self._broker.password,
-            identifier=self.device.device_id,
-            will=aiomqtt.Will(will.topic, will.payload, qos=1, retain=True),
-            keepalive=KEEP_ALIVE_S,
-            timeout=ACK_TIMEOUT_S,
-            tls_context=self._tls,
-            clean_session=True,
-            max_concurrent_outgoing_calls=2 * WINDOW_MESSAGES,
-        )
+        client = DeviceClient(self._broker, self._tls, self.device.device_id, will)
         async with self._limits.connecting:
-            await client.__aenter__()
-        # Nothing is subscribed, so the next message can only be the news that the connection is gone.
-        lost = asyncio.create_task(anext(client.messages), name=f"watch {self.device.device_id}")
+            await client.connect()
         try:
             self._tally.connects += 1
             self._tally.connected += 1
             self._pace.moved(self.device.device_id, self.position_s)
-            await _unless_lost(asyncio.ensure_future(self._publish(client, status(self.device, "online"))), lost)
-            yield client, lost
+            await self._publish(client, status(self.device, "online"))
+            yield client
         finally:
             self._tally.connected -= 1
             self._pace.left(self.device.device_id)
-            lost.cancel()
-            await asyncio.gather(lost, return_exceptions=True)
-            await client.__aexit__(None, None, None)
+            await client.disconnect()
 
-    async def _goodbye(self, client: aiomqtt.Client) -> None:
+    async def _goodbye(self, client: DeviceClient) -> None:
         """A device that is switched off says so; only one that is cut off leaves it to its last will."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT_S):
                 await self._publish(client, status(self.device, "offline"))
 
-    async def _report(self, client: aiomqtt.Client, lost: asyncio.Task[aiomqtt.Message], stop: asyncio.Event) -> None:
+    async def _report(self, client: DeviceClient, stop: asyncio.Event) -> None:
         while True:
             until_s = await self._pace.until(self.position_s)
             if stop.is_set():
                 return
             last_s = self._last_report_s(until_s)
             if last_s > self.position_s:
-                await self._send_until(client, lost, last_s, stop)
+                await self._send_until(client, last_s, stop)
                 self._pace.moved(self.device.device_id, self.position_s)
             elif until_s >= self._pace.now() - 1.0:
-                await self._wait_for_next(lost, stop)
+                await self._wait_for_next(client, stop)
             else:  # the slice ends between two reports of its own, maybe not of those it carries
-                await self._send_until(client, lost, until_s, stop)
+                await self._send_until(client, until_s, stop)
                 self._pace.moved(self.device.device_id, self.position_s)
 
     def _last_report_s(self, until_s: float) -> float:
         times = self.device.report_times(until_s - self.device.interval_s, until_s)
         return float(times[-1])
 
-    async def _wait_for_next(self, lost: asyncio.Task[aiomqtt.Message], stop: asyncio.Event) -> None:
+    async def _wait_for_next(self, client: DeviceClient, stop: asyncio.Event) -> None:
         if not self._pace.is_fast():
             self.caught_up.set()
         now_s = self._pace.now()
         wait_s = self._last_report_s(now_s) + self.device.interval_s + self._delay_s - now_s
         # Under a fast clock short naps keep the device in step with it.
-        await _sleep(min(wait_s, FAST_NAP_S) if self._pace.is_fast() else wait_s, stop, lost)
-        if lost.done():
-            lost.result()
+        await _sleep(min(wait_s, FAST_NAP_S) if self._pace.is_fast() else wait_s, stop, client.lost)
+        if client.lost.done():
+            raise LostError(client.lost.result())
 
-    async def _send_until(
-        self, client: aiomqtt.Client, lost: asyncio.Task[aiomqtt.Message], until_s: float, stop: asyncio.Event
-    ) -> None:
+    async def _send_until(self, client: DeviceClient, until_s: float, stop: asyncio.Event) -> None:
         """Send all after the position up to `until_s`, in order; the position moves with what is acknowledged."""
         parcels = cut(self.device, self.carried, self.position_s, until_s, self._limits.readings_per_message)
         for window in batched(parcels, WINDOW_MESSAGES):
             # Started in order on one TCP connection, so the broker has them in order.
-            await _unless_lost(asyncio.gather(*(self._publish(client, parcel.message) for parcel in window)), lost)
+            await asyncio.gather(*(self._publish(client, parcel.message) for parcel in window))
             self.position_s = window[-1].complete_until_s
             reports = sum(parcel.reports for parcel in window)
             self._tally.reports += reports
@@ -201,10 +179,10 @@ class Connection:
                 return
         self.position_s = until_s
 
-    async def _publish(self, client: aiomqtt.Client, message: Message) -> None:
+    async def _publish(self, client: DeviceClient, message: Message) -> None:
         async with self._limits.in_flight:
             self._tally.sent += 1
-            await client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+            await client.publish(message)
             self._tally.acknowledged += 1
             self._tally.readings += message.readings
 
@@ -218,18 +196,11 @@ def connections_of(fleet: Sequence[SimulatedDevice]) -> list[tuple[SimulatedDevi
     return [(device, carried_by.get(device.device_id, [])) for device in fleet if device.gateway_id is None]
 
 
-async def _unless_lost(sending: asyncio.Future[Any], lost: asyncio.Task[aiomqtt.Message]) -> None:
-    """Wait for acknowledgements, but not on a connection that is gone, where none will come."""
-    await asyncio.wait({sending, lost}, return_when=asyncio.FIRST_COMPLETED)
-    if not sending.done():
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        lost.result()
-    sending.result()
-
-
-async def _sleep(seconds: float, stop: asyncio.Event, *others: asyncio.Task[aiomqtt.Message]) -> None:
-    """Sleep, but wake at once when the run is to stop or one of the others is done."""
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopped, *others}, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+async def _sleep(seconds: float, stop: asyncio.Event, lost: asyncio.Future[str] | None = None) -> None:
+    """Sleep, but wake at once when the run is to stop or the connection is lost."""
+    waking: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait())}
+    stopped = next(iter(waking))
+    if lost is not None:
+        waking.add(lost)
+    await asyncio.wait(waking, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
