@@ -108,11 +108,14 @@ class Database:
         found = await self.rows(query, parameters)
         return found[0] if found else None
 
-    async def row_of_function(self, query: LiteralString) -> DictRow:
-        """The single row of a function that may need a temporary table, so is run outside the read-only default."""
+    async def row_of_function(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> DictRow:
+        """The single row of a function that writes, if but a temporary table, so is run outside the read-only default.
+
+        Never tried again by itself: it may have been done.
+        """
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute("set transaction read write")
-            cursor = await connection.execute(query)
+            cursor = await connection.execute(query, parameters)
             row = await cursor.fetchone()
             if row is None:
                 raise errors.NoData("the function gave no row")

@@ -22,7 +22,19 @@ from api.readiness import ReadinessChecks
 from api.registry import Registry
 from api.security import LoginBrake, TokenGuard
 from api.services import Services
-from api.views import datastreams, devices, health, live, rejections, session, site, statistics, towns
+from api.views import (
+    datastreams,
+    devices,
+    health,
+    ledger,
+    live,
+    rejections,
+    replay,
+    session,
+    site,
+    statistics,
+    towns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,7 +80,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     install_error_handlers(app)
 
     guarded = [Depends(single_parameters), Depends(need_viewer)]
-    for view in (towns, devices, rejections, datastreams, statistics, live):
+    for view in (towns, devices, rejections, replay, ledger, datastreams, statistics, live):
         app.include_router(view.router, dependencies=guarded)
     app.include_router(session.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)

@@ -28,6 +28,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "towns", "description": "The towns, and one at a glance."},
     {"name": "devices", "description": "Installed units: how they stand, what they said last, why they were refused."},
     {"name": "datastreams", "description": "History and window statistics of one observed property of one device."},
+    {"name": "account", "description": "What came in, what became of it, what was refused, and sending it again."},
     {"name": "live", "description": "What changes, pushed."},
     {"name": "session", "description": "The page's login."},
     {"name": "health", "description": "For machines; without login."},
@@ -36,6 +37,7 @@ TAGS: Final[list[dict[str, str]]] = [
 _REFUSALS: Final[dict[int, str]] = {
     400: "limit: Input should be less than or equal to 1000",
     401: "send 'Authorization: Bearer <token>', or log in by POST /v1/session",
+    403: "changes take the token; this service is open for reading alone",
     404: "there is no device 'hoi-an-air-99'",
     413: "the body may have at most 16384 bytes",
     429: "too many failed logins from this address; wait",
@@ -103,5 +105,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _add_example(responses: dict[str, Any], example: Any) -> None:
     if example is None:
         return
-    for content in responses["200"]["content"].values():
+    good = responses.get("200") or responses["202"]
+    for content in good["content"].values():
         content["example"] = example

@@ -60,6 +60,53 @@ _CHANGE_DATA: Final = (
     '"phenomenon_time":"2026-11-23T02:15:00Z","received_time":"2026-11-23T02:15:00.412Z","latest":[]}]}'
 )
 
+_REJECTIONS: Final = {
+    "items": [
+        {
+            "received_time": "2026-11-23T02:15:00.412Z",
+            "device": "hoi-an-air-01",
+            "source": "hoi-an-air-01",
+            "reason": "unknown-datastream",
+            "meaning": {
+                "vi": "Hồ sơ của thiết bị không có dòng dữ liệu mang tên này.",
+                "en": "The device's profile has no datastream of this name.",
+            },
+            "cure": {
+                "vi": "Sửa tên khoá cho khớp hồ sơ.",
+                "en": "Mend the key to match the profile.",
+            },
+            "detail": "the profile air-station has no datastream 'pm2.5'; it has pm25, pm10, no2",
+            "topic": "thubon/v1/hoi-an/hoi-an-air-01/telemetry",
+            "readings": 1,
+            "unkept": 0,
+            "replayed": 0,
+            "replayed_time": None,
+            "subjects": [{"device": "hoi-an-air-01", "name": "pm2.5", "ts": None, "value": 31.2}],
+            "payload_text": '{"pm2.5": 31.2}',
+            "payload_base64": "eyJwbTIuNSI6IDMxLjJ9",
+        }
+    ],
+    "next": None,
+}
+_REPLAY: Final = {
+    "id": "0b9f4c1e-6d43-4c0e-9e5b-6f1c1b1f3a52",
+    "state": "running",
+    "reason": "unknown-datastream",
+    "device": None,
+    "town": "hoi-an",
+    "requested_time": "2026-11-23T02:20:00Z",
+    "started_time": "2026-11-23T02:20:00.310Z",
+    "finished_time": None,
+    "messages": 500,
+    "mended": 1_480,
+    "stored": 1_480,
+    "duplicate": 0,
+    "conflict": 0,
+    "missing": 0,
+    "refused": 20,
+    "error": None,
+}
+
 EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/towns"): {"items": [_TOWN], "next": None},
     ("get", "/v1/towns/{town}/overview"): {
@@ -117,20 +164,34 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "datastreams": [_DATASTREAM],
     },
     ("get", "/v1/devices/{device}/latest"): {"device": "hoi-an-air-01", "state": "online", "items": [_VALUE]},
-    ("get", "/v1/devices/{device}/rejections"): {
+    ("get", "/v1/devices/{device}/rejections"): _REJECTIONS,
+    ("get", "/v1/rejections"): _REJECTIONS,
+    ("post", "/v1/rejections/replay"): _REPLAY,
+    ("get", "/v1/rejections/replay/{replay}"): _REPLAY,
+    ("get", "/v1/ledger"): {
         "items": [
             {
-                "received_time": "2026-11-23T02:15:00.412Z",
-                "reason": "unknown-datastream",
-                "detail": "the profile air-station has no datastream 'pm2.5'; it has pm25, pm10, no2",
-                "topic": "thubon/v1/hoi-an/hoi-an-air-01/telemetry",
-                "readings": 1,
-                "subjects": [{"device": "hoi-an-air-01", "name": "pm2.5", "ts": None, "value": 31.2}],
-                "payload_text": '{"pm2.5": 31.2}',
-                "payload_base64": "eyJwbTIuNSI6IDMxLjJ9",
+                "hour": "2026-11-23T02:00:00Z",
+                "town": "hoi-an",
+                "source": "hoi-an-air-01",
+                "family": "telemetry",
+                "received": 360,
+                "stored": 352,
+                "duplicate": 6,
+                "conflict": 0,
+                "rejected": 1,
+                "missing": 1,
             }
         ],
         "next": None,
+        "broker_dropped": [
+            {
+                "broker": "mqtt://broker:1883",
+                "dropped": 0,
+                "dropped_time": None,
+                "reported_time": "2026-11-23T00:00:10Z",
+            }
+        ],
     },
     ("get", "/v1/datastreams/{datastream}/observations"): {
         "datastream": _DATASTREAM,

@@ -210,10 +210,17 @@ class Rejection(TypedDict):
     """A message, or some of its readings, that was refused."""
 
     received_time: ReceivedTime
+    device: Annotated[str | None, Field(description="whom the readings speak of; null where they do not tell")]
+    source: Annotated[str, Field(description="who sent it, by its topic; `-`: it does not tell")]
     reason: Annotated[str, Field(examples=["unknown-datastream"])]
+    meaning: Annotated[Name | None, Field(description="what the reason means, for people")]
+    cure: Annotated[Name | None, Field(description="what mends it")]
     detail: Annotated[str, Field(description="what was wrong and what is allowed, English")]
     topic: Annotated[str, Field(examples=["thubon/v1/hoi-an/hoi-an-air-01/telemetry"])]
     readings: Annotated[int, Field(description="how many readings were refused", ge=1, examples=[1])]
+    unkept: Annotated[int, Field(description="of them: of further messages of a flood, bytes not kept", ge=0)]
+    replayed: Annotated[int, Field(description="of them: refused no more since a replay", ge=0)]
+    replayed_time: Annotated[datetime | None, Field(description="of the last replay that changed this")]
     subjects: Annotated[Any, Field(description="the refused readings, as far as they could be told apart")]
     payload_text: Annotated[str | None, Field(description="the message as text; null where it is none")]
     payload_base64: Annotated[str, Field(description="the message's bytes", examples=["eyJwbTI1IjogMzEuMn0="])]

@@ -32,9 +32,11 @@ limit %(limit)s;
 
 -- name: rejections
 -- Why messages of or about one device were refused, newest first. Two searches, each served by its own index.
-select received_time, rejection_key, reason, detail, topic, readings, subjects, payload
+select received_time, rejection_key, source, device_id, reason, detail, topic, readings, unkept, replayed, replayed_time,
+       subjects, payload
 from (
-  (select received_time, rejection_key, reason, detail, topic, readings, subjects, payload
+  (select received_time, rejection_key, source, device_id, reason, detail, topic, readings, unkept, replayed, replayed_time,
+       subjects, payload
    from rejection
    where device_id = %(device)s
      and received_time >= %(first)s and received_time < %(last)s
@@ -42,7 +44,8 @@ from (
    order by received_time desc, rejection_key desc
    limit %(limit)s)
   union all
-  (select received_time, rejection_key, reason, detail, topic, readings, subjects, payload
+  (select received_time, rejection_key, source, device_id, reason, detail, topic, readings, unkept, replayed, replayed_time,
+       subjects, payload
    from rejection
    where source = %(device)s and device_id is distinct from %(device)s
      and received_time >= %(first)s and received_time < %(last)s

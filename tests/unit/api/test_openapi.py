@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from api import schemas
+from api import account_schemas, schemas
 from api.main import create_app
 from api.openapi_examples import EXAMPLES
 from api.settings import ApiSettings
@@ -20,6 +20,9 @@ SHAPES = {
     "/v1/devices/{device}/rejections": schemas.Rejections,
     "/v1/datastreams/{datastream}/observations": schemas.Observations,
     "/v1/datastreams/{datastream}/statistics": schemas.Statistics,
+    "/v1/rejections": schemas.Rejections,
+    "/v1/rejections/replay/{replay}": account_schemas.Replay,
+    "/v1/ledger": account_schemas.Ledger,
     "/v1/session": schemas.SessionState,
     "/readyz": schemas.Readiness,
 }
@@ -36,7 +39,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 
 def test_the_paths_are_those_of_the_contract(document: dict[str, Any]) -> None:
-    assert set(document["paths"]) == {*SHAPES, "/v1/live", "/healthz", "/metrics"}
+    assert set(document["paths"]) == {*SHAPES, "/v1/rejections/replay", "/v1/live", "/healthz", "/metrics"}
     assert set(document["paths"]["/v1/session"]) == {"get", "post", "delete"}
 
 
