@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import secrets
 import socket
 import threading
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _IMAGE = "thubon-broker"
 _USER = "thubon"
 _PASSWORD = "for-tests-only"
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,8 @@ def _sweep(broker: Broker) -> None:
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"sweep-{os.getpid()}")
     client.username_pw_set(broker.username, broker.password)
     client.on_connect = lambda c, *_: c.subscribe("thubon/#", 1)
-    client.on_message = lambda _client, _data, message: retained.append(message.topic)
+    # Not what is deleted below: each deletion comes back as a message of its own.
+    client.on_message = lambda _client, _data, message: retained.append(message.topic) if message.retain else None
     client.on_subscribe = lambda *_: subscribed.set()
     client.connect(broker.host, broker.port)
     client.loop_start()
@@ -113,7 +113,7 @@ def _sweep(broker: Broker) -> None:
             pytest.fail("the broker of THUBON_TEST_BROKER_URL lets nobody subscribe", pytrace=False)
         # Retained messages follow the SUBACK at once; a round trip later all of them are here.
         client.publish(f"sweep/{os.getpid()}", b"", 1).wait_for_publish(10)
-        for topic in retained:
+        for topic in [*retained]:
             client.publish(topic, b"", 1, retain=True).wait_for_publish(10)
     finally:
         client.disconnect()
@@ -152,5 +152,5 @@ def fresh_broker(_engine_for_brokers: None) -> Iterator[Broker]:
 
 @pytest.fixture
 def client_id_prefix() -> str:
-    """Start of the client ids of this test, unlike that of any other."""
-    return f"test-{os.getpid()}-{next(_numbers)}-"
+    """Start of the client ids of this test, unlike that of any other, of earlier runs too."""
+    return f"test-{secrets.token_hex(4)}-"

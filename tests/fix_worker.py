@@ -95,7 +95,7 @@ class WorkerProcess:
 
 
 @pytest.fixture
-def make_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+def make_worker(tmp_path: Path, client_id_prefix: str) -> Iterator[Callable[..., WorkerProcess]]:
     """Makes workers, not yet started: give the database's and the broker's address, and settings."""
     made: list[WorkerProcess] = []
 
@@ -105,6 +105,8 @@ def make_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
                 **os.environ,
                 "THUBON_DATABASE_URL": database_url,
                 "THUBON_BROKER_URL": broker_url,
+                # A name nobody else has: a shared broker keeps the sessions of earlier tests.
+                "THUBON_INGEST_WORKER": f"{client_id_prefix}{len(made) + 1}",
                 "THUBON_DISK_RESERVE_BYTES": "1000000",
                 # Tests send a day's worth of readings within a minute of phenomenon time.
                 "THUBON_INGEST_DEVICE_READINGS_A_MINUTE": "1000000000",
