@@ -27,8 +27,11 @@ _KEPT_DOORS: Final = 200_000
 """Bound of what is remembered of topics: registered fleets fit, invented topics only empty it."""
 
 
-class Item(msgspec.Struct, gc=False):
-    """What one device observed at one time, as the contract writes it."""
+class Item(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What one device observed at one time, as the contract writes it.
+
+    With further keys it goes the slow way: what the typed decoder skips it does not check, not even for UTF-8.
+    """
 
     values: dict[str, float | bool | str | None]
     ts: int | str | None = None

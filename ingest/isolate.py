@@ -1,4 +1,8 @@
-"""When a batch fails for a reason that time does not mend: message by message, so that a poison spoils no other."""
+"""When a batch fails for a reason that time does not mend: in halves, down to the message that spoils the others.
+
+One poison among n messages costs 2 log2(n) transactions instead of n, so a device that sends one now and then does not
+stop a town.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Isolation:
-    """Writes the messages of a failed batch one by one; may be asked again after the storage was away.
+    """Writes a failed batch in parts, in order; may be asked again after the storage was away.
 
     Args:
         columns: the batch that failed.
-        decoder: to decode each message anew.
+        decoder: to decode its messages anew.
         store: validates and writes a batch, as the worker does.
     """
 
@@ -31,7 +35,7 @@ class Isolation:
         self.columns = columns
         self._decoder = decoder
         self._store = store
-        self._done = 0
+        self._parts = _halves(0, len(columns.messages))  # to be written, the next one last; (first message, end)
         self._pending: Columns | None = None
         self._result = WriteResult(messages=0, stored=0, duplicate=0, conflict=0, rejected=0, missing=0)
 
@@ -41,25 +45,30 @@ class Isolation:
         Raises:
             StorageAwayError: what is done so far is committed and remembered; call again.
         """
-        messages = self.columns.messages
-        while self._done < len(messages):
+        while self._parts:
+            first, end = self._parts[-1]
+            messages = self.columns.messages[first:end]
             if self._pending is None:
                 # Kept over a retry: the writer knows a doubtful COMMIT by the columns it wrote.
                 self._pending = Columns(self.columns.snapshot)
-                self._decoder.decode([messages[self._done]], self._pending)
+                self._decoder.decode(messages, self._pending)
             try:
-                part = self._store(self._pending)
+                written = self._store(self._pending)
             except StorageAwayError:
                 raise
             except Exception as error:
                 if any(rejection.reason is Reason.INTERNAL_ERROR for rejection in self._pending.rejections):
                     raise  # not even its bytes can be kept
-                _LOG.exception("Message on %r fails", messages[self._done].topic)
-                self._pending = self._refused(messages[self._done], error)
+                if len(messages) > 1:
+                    self._parts[-1:] = _halves(first, end)
+                    self._pending = None
+                else:
+                    _LOG.exception("Message on %r fails", messages[0].topic)
+                    self._pending = self._refused(messages[0], error)
                 continue
-            _add(self._result, part)
+            _add(self._result, written)
             self._pending = None
-            self._done += 1
+            self._parts.pop()
         return self._result
 
     def _refused(self, message: Message, error: Exception) -> Columns:
@@ -79,6 +88,11 @@ class Isolation:
             )
         )
         return columns
+
+
+def _halves(first: int, end: int) -> list[tuple[int, int]]:
+    middle = (first + end) // 2
+    return [(at, until) for at, until in ((middle, end), (first, middle)) if at < until]
 
 
 def _add(total: WriteResult, part: WriteResult) -> None:

@@ -82,8 +82,9 @@ def _gather(
         first = offset[rows[at]]
         value[at[:, None], shape.column] = flat[first[:, None] + shape.known]
     if layout.converts:
-        value *= layout.factor
-        value += layout.addend
+        with np.errstate(over="ignore"):  # infinity is out of every bound
+            value *= layout.factor
+            value += layout.addend
     message = np.frombuffer(columns.row_message, dtype=np.int32)[rows]
     received_us = np.array([message.received_us for message in columns.messages], dtype=np.int64)
     row_quality = np.frombuffer(columns.row_quality, dtype=np.int16)[rows]

@@ -254,10 +254,10 @@ class Worker:
                 raise
             except Exception:  # noqa: BLE001  # whatever it is, no message may stop the others
                 _LOG.exception(
-                    "A batch of %d messages fails, its messages are written one by one", len(columns.messages)
+                    "A batch of %d messages fails, it is written in parts", len(columns.messages)
                 )
                 # A decoder of its own: the stream's decoder works in the event loop at the same time.
-                self._isolation = Isolation(columns, Decoder(limits=self._limits), self._validate_and_write)
+                self._isolation = Isolation(columns, Decoder(limits=self._limits), self._write_part)
         return self._isolation.write()
 
     def _validate_and_write(self, columns: Columns) -> WriteResult:
@@ -267,6 +267,10 @@ class Worker:
                 checked = validate(columns, self._rules, subjects=self._limits.subjects)
                 self._checked = columns, self._sampler.apply(columns, self._device_limit.apply(columns, checked))
             return self._writer.write(columns, self._checked[1])
+
+    def _write_part(self, columns: Columns) -> WriteResult:
+        """Validate and write a part of a failed batch; limits and samples have seen the whole."""
+        return self._writer.write(columns, validate(columns, self._rules, subjects=self._limits.subjects))
 
     async def _until_done(self, work: Callable[[], _T]) -> _T | None:
         """Do the work in a thread, again and again while the storage is away; None when stopped before it was done."""

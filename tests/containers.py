@@ -42,6 +42,8 @@ class Server:
         ready: raises until the server answers at (host, port).
         environment: variables of the container.
         command: instead of the image's own.
+        volume: folder inside that lies in memory, and its mount options; gone when the container ends.
+        options: of `docker run`.
     """
 
     host = "127.0.0.1"
@@ -54,6 +56,7 @@ class Server:
         *,
         environment: dict[str, str],
         command: str | None = None,
+        volume: tuple[str, str] | None = None,
         **options: Any,
     ) -> None:
         self.port = free_port()
@@ -61,6 +64,8 @@ class Server:
         self._container = DockerContainer(image, command=command, env=environment)
         # The library's own port methods publish on every address of the machine.
         self._container.ports = {str(port): (self.host, self.port)}  # type: ignore[dict-item]
+        if volume is not None:
+            self._container.with_tmpfs_mount(*volume)
         self._container.with_kwargs(labels={_OWNER_LABEL: str(os.getpid())}, **options)
         try:
             self._container.start()

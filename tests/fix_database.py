@@ -6,7 +6,7 @@ import itertools
 import os
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -68,6 +68,10 @@ class DatabaseServer:
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
         self.container.kill()
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.container.stop()
 
     def start(self) -> None:
         """Start it again with its data; returns when it answers."""
@@ -152,12 +156,18 @@ def _answers(server: Server) -> None:
         connection.execute("select 1")
 
 
-def start_database_server(command: str | None = None) -> DatabaseServer:
-    """A server of its own in a container; `close` it."""
+def start_database_server(command: str | None = None, **options: Any) -> DatabaseServer:
+    """A server of its own in a container (`options`: of `docker run`); `close` it."""
     need_engine()
     remove_orphans()
     container = Server(
-        _IMAGE, 5432, _answers, environment={"POSTGRES_PASSWORD": "postgres"}, command=command, shm_size="512m"
+        _IMAGE,
+        5432,
+        _answers,
+        environment={"POSTGRES_PASSWORD": "postgres"},
+        command=command,
+        shm_size="512m",
+        **options,
     )
     return DatabaseServer(f"postgresql://postgres:postgres@{container.host}:{container.port}/postgres", container)
 

@@ -1,8 +1,9 @@
-"""A publisher that knows what it sent and what the broker acknowledged, and the exact comparison with what is stored."""
+"""A publisher that knows what it sent and what the broker acknowledged; the exact comparison with what is stored."""
 
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections import deque
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
 import psycopg
+import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.fleet import SLOTS
 from tests.fix_worker import wait_until
+from tests.fleet import SLOTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.fix_broker import Broker
 
 Key = tuple[str, int, str]  # device, phenomenon time in ms, datastream name
@@ -35,7 +39,7 @@ class Sender:
     acknowledged: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[int, int | None] = {}  # by message id; None: of `publish`
         self._answered: deque[int] = deque()  # message ids; matched in the sending thread, callbacks must not wait
         self._window = threading.Semaphore(_WINDOW)
         self._stop = threading.Event()
@@ -54,7 +58,9 @@ class Sender:
 
     def _match(self) -> None:
         for _ in range(len(self._answered)):
-            self.acknowledged.add(self._numbers.pop(self._answered.popleft()))
+            number = self._numbers.pop(self._answered.popleft())
+            if number is not None:
+                self.acknowledged.add(number)
 
     def send(self, number: int) -> None:
         """Send message `number`: three values of one device."""
@@ -67,6 +73,12 @@ class Sender:
         info = self._client.publish(f"thubon/v1/{self.town}/{device}/telemetry", payload, 1)
         self._numbers[info.mid] = number
         self.sent[number] = {(device, ts, name): value for name, value in values.items()}
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send any message beside the numbered ones."""
+        self._window.acquire()
+        self._match()
+        self._numbers[self._client.publish(topic, payload, 1).mid] = None
 
     def begin(self, *, messages: int = 1_000_000, rate: float | None = None) -> None:
         """Send in the background until `finish` or until all are sent."""
@@ -82,6 +94,15 @@ class Sender:
 
         self._thread = threading.Thread(target=work, name="sender", daemon=True)
         self._thread.start()
+
+    def acknowledged_readings(self) -> int:
+        """How many readings the broker has acknowledged; a little less while the sending thread is on its way."""
+        return 3 * len(self.acknowledged)
+
+    @property
+    def unanswered(self) -> int:
+        """Messages sent and not acknowledged."""
+        return len(self._numbers)
 
     def finish(self, *, within_s: float = 60.0) -> None:
         """Stop sending and wait until the broker acknowledged everything."""
@@ -120,29 +141,76 @@ class Comparison:
     doubled: int  # stored more than once: the ledger counts more than the table holds
 
 
-def stored_readings(url: str) -> dict[Key, float]:
-    """Everything in the table, by the narrow view."""
+def stored_readings(url: str, *, only: str = "") -> dict[Key, float]:
+    """What the table holds, by the narrow view, of devices whose ids start with `only`."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
             "select device_id, (extract(epoch from phenomenon_time) * 1000)::bigint,"
-            " split_part(datastream_id, ':', 2), value from observation"
+            " split_part(datastream_id, ':', 2), value from observation where starts_with(device_id, %s)",
+            [only],
         ).fetchall()
     readings = {(device, ts, name): value for device, ts, name, value in rows}
     assert len(readings) == len(rows), "the view shows a reading twice"
     return readings
 
 
-def count_stored(url: str) -> int:
-    """Readings stored by the ledger, cheap to ask again and again."""
+def count_stored(url: str, *, only: str = "") -> int:
+    """Readings stored by the ledger, cheap to ask again and again; `only` as for `compare`."""
     with psycopg.connect(url) as connection:
-        row = connection.execute("select coalesce(sum(stored), 0) from ledger where family <> 'status'").fetchone()
+        row = connection.execute(
+            "select coalesce(sum(stored), 0) from ledger where family <> 'status' and starts_with(source, %s)", [only]
+        ).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def compare(url: str, *senders: Sender) -> Comparison:
-    """What was sent against what is stored, reading by reading; also proves the ledger's equation."""
-    stored = stored_readings(url)
+def strike(
+    url: str, sender: Sender, blow: Callable[[], None], revive: Callable[[], None], *, times: int, pause_s: float = 1.0
+) -> None:
+    """Deal a blow until it hit `times` times: something acknowledged to the sender was not yet committed.
+
+    Args:
+        url: the database, which must answer after the blow.
+        sender: must be sending.
+        blow: ends what commits; nothing is committed after it.
+        revive: starts it again.
+        times: blows that have to hit; the others do not count.
+        pause_s: longest pause before a blow.
+    """
+    hits = 0
+    for _ in range(3 * times):
+        time.sleep(random.uniform(0.3, 1.0) * pause_s)
+        before = sender.acknowledged_readings()
+        blow()
+        hits += before > count_stored(url)
+        revive()
+        if hits == times:
+            return
+    pytest.fail(f"{hits} of {3 * times} blows hit something in flight, {times} had to")
+
+
+def wait_for_flight(url: str, sender: Sender) -> None:
+    """Until something is acknowledged to the sender and not stored."""
+    wait_until(
+        lambda: sender.acknowledged_readings() > count_stored(url), within_s=20, what="anything in flight to the table"
+    )
+
+
+def wait_for_more(sender: Sender) -> None:
+    """Until the broker acknowledged more than now; while nothing can be stored, that is in flight."""
+    before = sender.acknowledged_readings()
+    wait_until(lambda: sender.acknowledged_readings() > before, within_s=20, what="anything in flight to the worker")
+
+
+def compare(url: str, *senders: Sender, only: str = "") -> Comparison:
+    """What was sent against what is stored, reading by reading; also proves the ledger's equation.
+
+    Args:
+        url: the database.
+        senders: of all that should stand there.
+        only: start of the ids of their devices, where other devices send too.
+    """
+    stored = stored_readings(url, only=only)
     sent: dict[Key, float] = {}
     acknowledged: set[Key] = set()
     for sender in senders:
@@ -153,7 +221,8 @@ def compare(url: str, *senders: Sender) -> Comparison:
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "select coalesce(sum(received), 0), coalesce(sum(stored + duplicate + conflict + rejected + missing), 0),"
-            " coalesce(sum(stored), 0) from ledger where family <> 'status'"
+            " coalesce(sum(stored) filter (where starts_with(source, %s)), 0) from ledger where family <> 'status'",
+            [only],
         ).fetchone()
     assert row is not None
     received, accounted, counted = (int(part) for part in row)
@@ -168,7 +237,7 @@ def compare(url: str, *senders: Sender) -> Comparison:
     )
 
 
-def wait_for_all(url: str, *senders: Sender, within_s: float = 60.0) -> None:
-    """Until everything acknowledged is stored, or nothing more comes."""
+def wait_for_all(url: str, *senders: Sender, only: str = "", within_s: float = 60.0) -> None:
+    """Until everything acknowledged is stored, or nothing more comes; `only` as for `compare`."""
     expected = sum(len(sender.sent[number]) for sender in senders for number in sender.acknowledged)
-    wait_until(lambda: count_stored(url) >= expected, within_s=within_s, what=f"{expected} stored readings")
+    wait_until(lambda: count_stored(url, only=only) >= expected, within_s=within_s, what=f"{expected} stored readings")

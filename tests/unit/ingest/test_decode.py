@@ -206,6 +206,7 @@ def test_gateway_payloads_decode_as_the_reference_says(payload: bytes, retained:
         ("thubon/v1/hoi-an/stranger/telemetry", b"\xff", Reason.UNKNOWN_DEVICE, 1),
         ("thubon/v1/tam-ky/dev-a/telemetry", b'{"pm25": 1}', Reason.WRONG_TOWN, 1),
         ("thubon/v1/hoi-an/dev-a/telemetry", b"\xff", Reason.NOT_UTF8, 1),
+        ("thubon/v1/hoi-an/dev-a/telemetry", b'{"values": {"pm25": 1}, "no\xb8e": 1}', Reason.NOT_UTF8, 1),
         ("thubon/v1/hoi-an/dev-a/telemetry", b"", Reason.NOT_JSON, 1),
         ("thubon/v1/hoi-an/dev-a/telemetry", b"[" * 2_000, Reason.TOO_DEEP, 1),
         ("thubon/v1/hoi-an/dev-a/telemetry", b'{"pm25": ' + b"1" * 5_000 + b"}", Reason.TOO_LARGE, 1),
