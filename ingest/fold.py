@@ -88,6 +88,7 @@ class Folder:
                 for batch in taken
                 for key in zip(batch["device_keys"], batch["times_us"], batch["complete"], strict=True)
             ]
+            connection.execute(QUERIES["plan_by_key"])
             for chosen in passes(rows):
                 times_us = [row.time_us for row in chosen]
                 connection.execute(

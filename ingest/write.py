@@ -249,7 +249,7 @@ class Writer:
         columns, tally = written.columns, written.tally
         span = {"first": time_of(int(block.time_us.min())), "last": time_of(int(block.time_us.max()))}
         number = np.arange(len(block), dtype=np.int32)
-        connection.execute(QUERIES["plan_staging"])
+        connection.execute(QUERIES["plan_by_key"])
         self._copy(connection, "copy_staging", block, device_key, number)
         with connection.cursor().copy(QUERIES["insert_staged"]) as copy:
             inserted = copy_binary.decode_keys(b"".join(copy))

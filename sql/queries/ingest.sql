@@ -58,8 +58,9 @@ from stdin (format binary)
 copy staging_merged (phenomenon_time, received_time, device_key, value_by_slot, quality_by_slot, row)
 from stdin (format binary)
 
--- name: plan_staging
--- The staging tables have no statistics; without this the planner may read a chunk's whole index for a handful of rows.
+-- name: plan_by_key
+-- Keys that come as arrays or from staging tables have no statistics; without this the planner may read a chunk's whole
+-- index for a handful of rows.
 set local enable_hashjoin = off; set local enable_mergejoin = off
 
 -- name: insert_staged
@@ -233,9 +234,10 @@ set statement_timeout = '1h'
 select drop_observations_before(now() - %(keep_days)s * interval '1 day')
 
 -- name: report_broker
--- What a broker has dropped, summed over its restarts: a counter that fell began anew. Any worker may report.
+-- What a broker has dropped since it was first asked, summed over its restarts: a counter that fell began anew. Any
+-- worker may report.
 insert into broker_report as b (broker, told, dropped, dropped_time, reported_time)
-values (%(broker)s, %(told)s, %(told)s, case when %(told)s::bigint > 0 then now() end, now())
+values (%(broker)s, %(told)s, 0, null, now())
 on conflict (broker) do update
 set told = excluded.told,
     dropped = b.dropped + case when excluded.told >= b.told then excluded.told - b.told else excluded.told end,
