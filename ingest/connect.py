@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import mqtt5
 import numpy as np
 
+from ingest.connect_errors import obstacle, refusal
 from ingest.errors import ConnectionRefusedByBrokerError
 from ingest.records import Message
 
@@ -48,6 +49,7 @@ class Session:
         maximum_packet_bytes: larger packets are not sent to us by the broker.
         clock: gives the received time.
         deliver: called with the messages of each tick; must not block.
+        given_up: answers filters that the session may still hold from a time of other settings.
         notices: topics in which the broker speaks of itself ($SYS), subscribed at QoS 0; it need not know them.
         noticed: called with topic and payload of each notice; must not block.
     """
@@ -64,6 +66,7 @@ class Session:
         maximum_packet_bytes: int,
         clock: Clock,
         deliver: Callable[[list[Message]], None],
+        given_up: Callable[[], Sequence[str]] = tuple,
         notices: Sequence[str] = (),
         noticed: Callable[[str, bytes], None] | None = None,
     ) -> None:
@@ -76,6 +79,7 @@ class Session:
         self._maximum_packet_bytes = maximum_packet_bytes
         self._clock = clock
         self._deliver = deliver
+        self._given_up = given_up
         self._notices = notices if noticed is not None else ()
         self._noticed = noticed
         self._protocol: _Protocol | None = None
@@ -95,7 +99,7 @@ class Session:
             except ConnectionRefusedByBrokerError as error:
                 _LOG.error("Broker %s refused us: %s", self._address, error)  # the reason says all
             except (OSError, TimeoutError, ssl.SSLError) as error:
-                _LOG.warning("Broker %s does not answer: %s: %s", self._address, type(error).__name__, error)
+                _LOG.warning("Broker %s is not reached: %s", self._address, obstacle(error))
             # Jitter, so that workers cut at once do not come back at once.
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311
             pause_s = min(2 * pause_s, _BACKOFF_S[1])
@@ -191,9 +195,7 @@ class Session:
         )
         connack = await protocol.expect(mqtt5.ConnAckPacket)
         if connack.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
-            raise ConnectionRefusedByBrokerError(
-                f"{connack.reason_code.name.lower().replace('_', ' ')} {connack.reason_str or ''}".strip()
-            )
+            raise ConnectionRefusedByBrokerError(refusal(connack))
         self._protocol = protocol
         self.generation += 1
         if self._paused:
@@ -223,6 +225,9 @@ class Session:
         ]
         if refused:
             raise ConnectionRefusedByBrokerError(f"it does not let us subscribe to {', '.join(refused)}")
+        if connack.session_present and (given_up := self._given_up()):
+            # After the new subscriptions, so that nothing falls between; of what was never subscribed it takes no note.
+            protocol.send(mqtt5.UnsubscribePacket(3, list(given_up)).write())
         if self._notices:
             # In a packet of its own and its answer not waited for: a broker without $SYS takes nothing else from us.
             wanted = [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_MOST_ONCE) for topic in self._notices]
@@ -311,7 +316,7 @@ class _Protocol(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
         if self._expected is not None and not self._expected[1].done():
-            self._expected[1].set_exception(ConnectionResetError(str(exc or "the broker closed the connection")))
+            self._expected[1].set_exception(ConnectionResetError(str(exc or "it closed the connection without a word")))
 
     def send(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

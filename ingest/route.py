@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from devices.models import IDENTIFIER_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Family = Literal["telemetry", "gateway", "status", "unknown"]
 
@@ -17,8 +20,7 @@ _TOPIC: Final = re.compile(
 _KEPT_ROUTES: Final = 200_000
 """Bound of the cache: topics of registered fleets fit, an attacker's invented ones only empty it."""
 
-SUBSCRIPTIONS: Final = ("thubon/v1/+/+/telemetry", "thubon/v1/+/+/gateway", "thubon/v1/+/+/status")
-"""Topic filters of everything that `route` understands."""
+_FAMILIES: Final = ("telemetry", "gateway", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,17 @@ class Router:
                 self._routes.clear()
             route = self._routes[topic] = _parse(topic)
         return route
+
+
+def subscriptions(towns: Iterable[str] = ("+",), *, share: str | None = None) -> list[str]:
+    """Topic filters of everything that `route` understands.
+
+    Args:
+        towns: whose messages are wanted; `+` stands for all.
+        share: name of a shared subscription, whose subscribers share the messages.
+    """
+    prefix = f"$share/{share}/" if share else ""
+    return [f"{prefix}thubon/v1/{town}/+/{family}" for town in towns for family in _FAMILIES]
 
 
 def is_identifier(text: str) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from devices.models import IDENTIFIER_PATTERN
 
 _RECEIVE_MAXIMUM = 65_535
 
@@ -50,14 +53,15 @@ class WorkerSettings(StorageSettings):
     broker_url: SecretStr
     broker_username: str | None = None
     broker_password: SecretStr | None = None
-    broker_ca_file: Path | None = None  # trust this CA instead of the system's; mqtts alone
-    broker_certificate_file: Path | None = None  # client certificate, with its key
-    broker_key_file: Path | None = None
+    broker_ca_file: FilePath | None = None  # trust this CA instead of the system's; mqtts alone
+    broker_certificate_file: FilePath | None = None  # client certificate, with its key
+    broker_key_file: FilePath | None = None
     worker: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", alias="THUBON_INGEST_WORKER")] = "worker-1"
     share: Annotated[
         str | None,
         Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", alias="THUBON_INGEST_SHARE"),
     ] = None  # shared subscription group; all workers of one group share the messages
+    towns: Annotated[tuple[str, ...], NoDecode, Field(alias="THUBON_INGEST_TOWNS")] = ()  # () stands for all
     receive_maximum: Annotated[int, Field(ge=10, le=_RECEIVE_MAXIMUM, alias="THUBON_INGEST_RECEIVE_MAXIMUM")] = 16_000
     batch_messages: Annotated[int, Field(ge=1, le=_RECEIVE_MAXIMUM, alias="THUBON_INGEST_BATCH_MESSAGES")] = 8_000
     batch_readings: Annotated[int, Field(ge=1, le=1_000_000, alias="THUBON_INGEST_BATCH_READINGS")] = 60_000
@@ -83,6 +87,17 @@ class WorkerSettings(StorageSettings):
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError("must be mqtt://host[:port] or mqtts://host[:port]")
         return value
+
+    @field_validator("towns", mode="before")
+    @classmethod
+    def _are_towns(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        towns = tuple(value.replace(",", " ").split())
+        for town in towns:
+            if re.fullmatch(IDENTIFIER_PATTERN, town) is None:
+                raise ValueError(f"{town!r} is not a town's id; write them as hoi-an,tam-ky")
+        return towns
 
     @model_validator(mode="after")
     def _batches_can_fill(self) -> Self:

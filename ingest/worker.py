@@ -22,7 +22,7 @@ from ingest.isolate import Isolation
 from ingest.limits import DeviceLimit
 from ingest.metrics import Metrics, MetricsServer
 from ingest.replay import Replay
-from ingest.route import SUBSCRIPTIONS
+from ingest.route import subscriptions
 from ingest.sampling import FloodSampler
 from ingest.settings import WorkerSettings, client_id
 from ingest.validate import Checked, TimeRules, validate
@@ -43,8 +43,8 @@ _PAUSE_S: Final = (0.1, 5.0)  # first and longest pause while the storage is awa
 _DRAIN_S: Final = 10.0
 _BUSY_MESSAGES: Final = 50  # a stream that brings more than this in one linger is busy
 _BUSY_LINGERS: Final = 4
-_FOLD_SHARE: Final = 5  # pauses this many times as long as the last fold took, so that folding costs a sixth at most
-_FOLD_LONGEST_S: Final = 0.5
+_FOLD_SHARE: Final = 15  # pauses this many times as long as the last fold took: folding costs a sixteenth at most
+_FOLD_LONGEST_S: Final = 0.7  # latest is to be at most a second behind
 _FOLD_UNASKED_S: Final = 1.0  # looks for what a killed worker left behind
 _FIRST_FOLDS: Final = 20
 _REGISTRY_S: Final = 0.5
@@ -78,16 +78,18 @@ class Worker:
         self._replay = Replay(dsn=dsn, worker=f"{settings.worker}-replay", settings=settings, clock=self._clock)
         self._threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="storage")
         self._broker_watch = BrokerWatch(dsn=dsn, broker=str(settings.broker()), worker=settings.worker)
+        self._filters = subscriptions(settings.towns or ("+",), share=settings.share)
         self._session = Session(
             address=settings.broker(),
             client_id=client_id(settings),
-            filters=[f"$share/{settings.share}/{topic}" if settings.share else topic for topic in SUBSCRIPTIONS],
+            filters=self._filters,
             receive_maximum=settings.receive_maximum,
             session_expiry_s=settings.session_expiry_s,
             keep_alive_s=settings.keep_alive_s,
             maximum_packet_bytes=_LARGEST_PACKET_BYTES,
             clock=self._clock,
             deliver=self._deliver,
+            given_up=self._given_up,
             notices=TOPICS,
             noticed=self._broker_watch.notice,
         )
@@ -173,6 +175,14 @@ class Worker:
         await self._watch_disk()
         return True
 
+    def _given_up(self) -> list[str]:
+        """Filters of other towns and ways of sharing: left in the session, their messages would come twice."""
+        towns = {device.town_id for device in self._batcher.snapshot.devices} if self._batcher else set()
+        possible = {
+            topic for share in (None, self._settings.share) for topic in subscriptions(["+", *towns], share=share)
+        }
+        return sorted(possible.difference(self._filters))
+
     def _deliver(self, messages: list[Message]) -> None:
         """Decode what a tick brought; runs in the event loop, so it never waits."""
         batcher = self._batcher
@@ -253,9 +263,7 @@ class Worker:
             except StorageAwayError:
                 raise
             except Exception:  # noqa: BLE001  # whatever it is, no message may stop the others
-                _LOG.exception(
-                    "A batch of %d messages fails, it is written in parts", len(columns.messages)
-                )
+                _LOG.exception("A batch of %d messages fails, it is written in parts", len(columns.messages))
                 # A decoder of its own: the stream's decoder works in the event loop at the same time.
                 self._isolation = Isolation(columns, Decoder(limits=self._limits), self._write_part)
         return self._isolation.write()

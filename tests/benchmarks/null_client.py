@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ingest.clock import SystemClock
 from ingest.connect import Session
-from ingest.route import SUBSCRIPTIONS
+from ingest.route import subscriptions
 from ingest.settings import BrokerAddress
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def main(port: int, expected: int) -> None:
     session = Session(
         address=BrokerAddress(host="127.0.0.1", port=port),
         client_id="null-client",
-        filters=SUBSCRIPTIONS,
+        filters=subscriptions(),
         receive_maximum=16_000,
         session_expiry_s=3_600,
         keep_alive_s=20,
