@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,6 +82,8 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
         time_of: Unix microseconds -> aware datetime.
     """
     copy.set_types(ROW_TYPES)
+    # A redelivered message has the received time of the first delivery, and often the same place in its batch.
+    salt = random.getrandbits(30)
     for rejection in rejections:
         message = columns.messages[rejection.message]
         route = columns.routes[rejection.message]
@@ -101,7 +104,7 @@ def copy_rows(copy: psycopg.Copy, columns: Columns, rejections: list[Rejection],
                 len(message.payload),
                 message.retained,
                 message.qos,
-                rejection.message,
+                salt + rejection.message,
                 columns.received[rejection.message],
                 columns.missing[rejection.message],
                 time_of(message.assigned_us) if message.assigned_us else None,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -245,11 +244,10 @@ class Replay:
 
 def _by_message(rows: Rows) -> list[Rows]:
     """Rows of one message together, messages in the order in which they came."""
-
-    def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return row["received_us"], row["message"], row["topic"], row["payload"]
-
-    return [list(group) for _, group in groupby(sorted(rows, key=key), key=key)]
+    groups: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault((row["received_us"], row["topic"], row["message"], row["payload"]), []).append(row)
+    return sorted(groups.values(), key=lambda group: (group[0]["received_us"], group[0]["rejection_key"]))
 
 
 def _message(row: Mapping[str, Any]) -> Message:

@@ -106,20 +106,26 @@ def settle(message: RefusedMessage, now: Now) -> Settlement:
     conflicts = [refusal for refusal in message.refusals if refusal.reason == Reason.CONFLICT.value]
     refused = sum(refusal.readings for refusal in before)
     conflicting = sum(refusal.readings for refusal in conflicts)
-    accepted = message.received - message.missing - refused - conflicting
-    # Stored then and not found now: a check became stricter. What was accepted stays accepted.
-    stricter = max(0, accepted - now.duplicate)
+    # Neighbours that met their place taken: by themselves when they were stored then, or by another value.
+    standing = message.received - message.missing - refused
+    met = now.duplicate + now.conflict
+    # Fewer than then: a check became stricter. What was accepted, or was null, stays so.
+    stricter = max(0, standing - met) + max(0, message.missing - now.missing)
     leaving, again, still = _match(before, [r for r in now.rejections if r.reason is not Reason.CONFLICT], stricter)
+    # More than then: mended readings whose place is taken. Which of the equal ones among a batch's conflicts counts as
+    # a duplicate depends on the batch, so conflicts are counted as further ones only as far as there are more.
+    further = max(0, met - standing)
+    more = min(further, max(0, now.conflict - conflicting))
     _, more_conflicts, _ = _match(conflicts, [r for r in now.rejections if r.reason is Reason.CONFLICT], 0)
     change = {
         "stored": now.stored,
-        "duplicate": max(0, now.duplicate - accepted),
-        "conflict": sum(readings for _, readings in more_conflicts),
+        "duplicate": further - more,
+        "conflict": more,
         "missing": max(0, now.missing - message.missing),
         "rejected": still - refused,
     }
     change["received"] = sum(change.values())
-    return Settlement(leaving=leaving, again=again + more_conflicts, change=change)
+    return Settlement(leaving=leaving, again=again + _first(more_conflicts, more), change=change)
 
 
 def _match(
@@ -145,6 +151,16 @@ def _match(
     leaving = {refusal.key: refusal.readings - stay[refusal.key] for refusal in before}
     again = [(rejection, readings) for rejection, readings in zip(now, left, strict=True) if readings]
     return leaving, again, sum(stay.values()) + sum(left)
+
+
+def _first(rejections: Sequence[tuple[Rejection, int]], readings: int) -> list[tuple[Rejection, int]]:
+    """As many of them as hold so many readings."""
+    taken = []
+    for rejection, count in rejections:
+        if readings > 0:
+            taken.append((rejection, min(count, readings)))
+        readings -= count
+    return taken
 
 
 def _kept_id(rejection: Rejection) -> str | None:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
+from ingest.replay import Replay
+from ingest.settings import StorageSettings
 from tests.fix_worker import WorkerProcess, wait_until
 from tests.fleet import register
 from tests.integration.ingest.pipeline import Pipeline
@@ -276,4 +279,30 @@ def test_two_replays_at_once_move_each_reading_once(pipeline: Pipeline, database
         thread.join()
     assert any(status == 0 for status, _ in done)
     assert rows(LEDGER) == [("-", "-", "telemetry", 4_000, 4_000, 0, 0, 0, 0)]
+    assert differences(database) == []
+
+
+def test_a_replay_goes_on_with_another_worker_when_its_own_is_gone(
+    pipeline: Pipeline, database: Database, admin: psycopg.Connection, rows: Ask
+) -> None:
+    pipeline.store([
+        ("hoi-an/new-1/telemetry", {"ts": TS + n, "values": {"pm25": 1}}, THEN_US) for n in range(1_200)
+    ])  # fmt: skip
+    register(database.url, devices=1, prefix="new")
+    admin.execute("select request_replay(null, null, null, null, null)")
+    settings = StorageSettings(database_url=SecretStr(database.ingest_url))
+    first = Replay(dsn=database.ingest_url, worker="first", settings=settings)
+    second = Replay(dsn=database.ingest_url, worker="second", settings=settings)
+    try:
+        assert first.serve() is not None
+        assert second.serve() is None
+        assert rows("select messages, state, worker from replay_request") == [(500, "running", "first")]
+        admin.execute("update replay_request set alive_time = now() - interval '61 s'")
+        while second.serve() is not None:
+            assert first.serve() is None
+    finally:
+        first.close()
+        second.close()
+    assert rows("select messages, stored, state, worker from replay_request") == [(1200, 1200, "done", "second")]
+    assert rows(LEDGER) == [("-", "-", "telemetry", 1_200, 1_200, 0, 0, 0, 0)]
     assert differences(database) == []
