@@ -41,9 +41,13 @@ fingerprint() {
 make_venv() {
   rm -rf "$venv"
   if "$1" -m venv "$venv" >/dev/null 2>&1; then return; fi
-  # Debian's python3 comes without ensurepip. Where an index is named, pip comes from its own wheel: no system package.
+  # Debian's python3 comes without ensurepip. Pip then comes from the system's pip or, where an index is named, from its
+  # own wheel: no system package.
   rm -rf "$venv"
-  if [ -n "${PIP_INDEX_URL:-}" ] && "$1" -m venv --without-pip "$venv" 2>/dev/null && "$venv/bin/python" tools/bootstrap_pip.py; then return; fi
+  if "$1" -m venv --without-pip "$venv" 2>/dev/null; then
+    if "$1" -m pip --python "$venv/bin/python" install --quiet pip 2>/dev/null; then return; fi
+    if [ -n "${PIP_INDEX_URL:-}" ] && "$venv/bin/python" tools/bootstrap_pip.py; then return; fi
+  fi
   rm -rf "$venv"
   package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
   if [ "$(id -u)" = 0 ] && [ "${THUBON_INSTALL:-yes}" != no ] && command -v apt-get >/dev/null; then
