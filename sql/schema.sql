@@ -460,7 +460,7 @@ create table rejection (
   payload_bytes integer not null,
   retained boolean not null default false,
   qos smallint not null default 1,
-  message integer,                             -- number of its message in its batch: tells like from like
+  message integer,                             -- number of its message: tells like from like of the same time
   message_received integer,                    -- readings of the whole message
   message_missing integer,                     -- of them sent as null
   assigned_time timestamptz,                   -- given to its first unstamped item
@@ -507,7 +507,7 @@ create table batch_log (
   device_keys integer[] not null,              -- with times: observation_set rows newer than the batch's others
   times timestamptz[] not null,
   status_device_keys integer[] not null,       -- devices whose status word changed
-  complete boolean[] not null default '{}'     -- beside device_keys: a value in every slot, so older rows cannot matter
+  slots bigint[] not null default '{}'         -- beside device_keys: the slots filled, bit n for slot n + 1, 62 for beyond
 );
 
 create view ledger with (security_barrier) as
@@ -678,7 +678,7 @@ create table window_sketch (
   slot smallint not null,
   bins smallint[] not null,
   counts integer[] not null,
-  primary key (device_key, slot, length_s, start_time)
+  primary key (device_key, length_s, start_time, slot)
 );
 
 -- How far the aggregator is, a row a device. Observations up to through_time are in its quarters, except those that a
@@ -686,8 +686,9 @@ create table window_sketch (
 create table aggregation_state (
   device_key integer primary key references device,
   through_time timestamptz not null,
-  unrolled_time timestamptz                    -- hours and days from the one that holds this on are older than their
-) with (fillfactor = 50);                      -- quarters; null: none is
+  hours_time timestamptz,                      -- from the hour that holds this on, hours are older than their quarters
+  days_time timestamptz                        -- from the day that holds this on, days are older than their hours
+) with (fillfactor = 50);
 
 -- Retention dropped observations before this time: windows that start before it are sealed, nothing changes them.
 create table statistics_seal (

@@ -20,11 +20,12 @@ import numpy as np
 from ingest.aggregation import store
 from ingest.aggregation.fleet import Fleet
 from ingest.aggregation.partial_windows import Work
-from ingest.aggregation.windows import COARSER, DAY, HOUR, QUARTER, SECOND_US, end_of, start_of
+from ingest.aggregation.windows import COARSER, DAY, HOUR, QUARTER, SECOND_US, Length, end_of, start_of
 from ingest.changes import read_changes
+from ingest.parameters import array_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import psycopg
     from numpy.typing import NDArray
@@ -57,13 +58,14 @@ class Keeper:
         self._fleet = Fleet.of(-1, ())
         self._works: tuple[Work, ...] = ()
         self._through: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._unrolled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._unrolled: dict[Length, NDArray[np.int64]] = {HOUR: self._through, DAY: self._through}
         self._first: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._last: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._rows: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def lead(self) -> bool:
         """Try to become the one that works; the lead ends with the session."""
+        self._connection.execute(store.QUERIES["plan"])
         row = self._connection.execute(store.QUERIES["lead"]).fetchone()
         return bool(row and row["leads"])
 
@@ -74,8 +76,10 @@ class Keeper:
             device = row["device_key"]
             if row["through_us"] is not None:
                 self._through[device] = row["through_us"]
-            if row["unrolled_us"] is not None:
-                self._unrolled[device] = row["unrolled_us"]
+            if row["hours_us"] is not None:
+                self._unrolled[HOUR][device] = row["hours_us"]
+            if row["days_us"] is not None:
+                self._unrolled[DAY][device] = row["days_us"]
         for row in self._connection.execute(store.QUERIES["tails"]).fetchall():
             device = row["device_key"]
             self._first[device], self._last[device] = row["first_us"], row["last_us"]
@@ -133,22 +137,22 @@ class Keeper:
         return False
 
     def roll_due(self, *, quiet: bool) -> bool:
-        """Bring hours and days of one block of devices up to their quarters; answers whether there was one."""
+        """Bring hours or days of one block of devices up to their finer windows; answers whether there was one."""
         now_us = self._now_us()
         for number, work in enumerate(self._works):
-            waiting = (self._unrolled != NONE) & (self._fleet.kind_of == number)
-            if not quiet:
-                over = end_of(np.where(waiting, self._unrolled, 0), HOUR) + int(work.kind.shift_us.max()) + _GRACE_US
-                # What is still to be folded of that hour comes first.
-                waiting &= (over <= now_us) & (self._first > self._boundary_us(work, now_us))
-            devices = np.flatnonzero(waiting)[:_BLOCK_DEVICES]
-            if len(devices):
-                with self._connection.transaction():
-                    self._one_snapshot()
-                    self._roll(work, devices)
-                    self._advance(devices, self._through[devices], np.full(len(devices), NONE))
-                self._unrolled[devices] = NONE
-                return True
+            for finer, coarser in COARSER:
+                waiting = (self._unrolled[coarser] != NONE) & (self._fleet.kind_of == number)
+                if finer != QUARTER:
+                    waiting &= self._unrolled[finer] == NONE  # from finer ones that are complete themselves
+                if not quiet:
+                    begun = np.where(waiting, self._unrolled[coarser], 0)
+                    over = end_of(begun, coarser) + int(work.kind.shift_us.max()) + _GRACE_US
+                    # What is still to be folded of that time comes first.
+                    waiting &= (over <= now_us) & (self._first > self._boundary_us(work, now_us))
+                devices = np.flatnonzero(waiting)[:_BLOCK_DEVICES]
+                if len(devices):
+                    self._roll(work, devices, finer, coarser)
+                    return True
         return False
 
     def _boundary_us(self, work: Work, now_us: int) -> int:
@@ -174,7 +178,8 @@ class Keeper:
         grow = size - len(self._through)
         if grow > 0:
             self._through = np.append(self._through, np.full(grow, _NEVER))
-            self._unrolled = np.append(self._unrolled, np.full(grow, NONE))
+            for length, unrolled in self._unrolled.items():
+                self._unrolled[length] = np.append(unrolled, np.full(grow, NONE))
             self._first = np.append(self._first, np.full(grow, NONE))
             self._last = np.append(self._last, np.full(grow, _NEVER))
             self._rows = np.append(self._rows, np.zeros(grow, dtype=np.int64))
@@ -186,7 +191,8 @@ class Keeper:
         with self._connection.transaction():
             self._one_snapshot()
             observations = store.read_observations(self._connection, work.kind, keys, after, until)
-            through, unrolled = self._through.copy(), self._unrolled.copy()
+            through = self._through.copy()
+            unrolled = {length: times.copy() for length, times in self._unrolled.items()}
             if len(observations):
                 new = work.quarters(observations)
                 standing = self._standing(work, keys[begun], after[begun])
@@ -195,10 +201,11 @@ class Keeper:
                     self._connection, work.kind, QUARTER, windows, computed_us=self._now_us(), standing=stands
                 )
                 np.maximum.at(through, observations.device_key, observations.time_us)
-                np.minimum.at(unrolled, windows.device_key, windows.start_us)
+                for times in unrolled.values():
+                    np.minimum.at(times, windows.device_key, windows.start_us)
             # Nothing was seen up to there: the next slice starts behind it.
             through[devices] = np.where(through[devices] <= after, until, through[devices])
-            self._advance(devices, through[devices], unrolled[devices])
+            self._advance(devices, through, unrolled)
         self._through, self._unrolled = through, unrolled
         done = until >= self._last[devices]
         self._first[devices] = np.where(done, NONE, until + 1)
@@ -260,12 +267,17 @@ class Keeper:
             fine = self._read(work, finer, parents, low, low + coarser * SECOND_US)
             self._write_over(work, coarser, work.roll_up(fine, coarser))
 
-    def _roll(self, work: Work, devices: NDArray[np.intp]) -> None:
-        keys = devices.astype(np.int32)
-        for finer, coarser in COARSER:
-            low = start_of(self._unrolled[devices], coarser)
-            fine = self._read(work, finer, keys, low, end_of(self._through[devices], coarser))
+    def _roll(self, work: Work, devices: NDArray[np.intp], finer: Length, coarser: Length) -> None:
+        low = start_of(self._unrolled[coarser][devices], coarser)
+        unrolled = {**self._unrolled, coarser: self._unrolled[coarser].copy()}
+        unrolled[coarser][devices] = NONE
+        with self._connection.transaction():
+            self._one_snapshot()
+            high = end_of(self._through[devices], coarser)
+            fine = self._read(work, finer, devices.astype(np.int32), low, high)
             self._write_over(work, coarser, work.roll_up(fine, coarser))
+            self._advance(devices, self._through, unrolled)
+        self._unrolled = unrolled
 
     def _read(
         self, work: Work, length_s: int, keys: NDArray[np.int32], low: NDArray[np.int64], high: NDArray[np.int64]
@@ -283,13 +295,14 @@ class Keeper:
         )
 
     def _advance(
-        self, devices: NDArray[np.intp], through_us: NDArray[np.int64], unrolled_us: NDArray[np.int64]
+        self, devices: NDArray[np.intp], through: NDArray[np.int64], unrolled: Mapping[Length, NDArray[np.int64]]
     ) -> None:
         self._connection.execute(
             store.QUERIES["advance"],
             {
-                "device_keys": devices.tolist(),
-                "through_us": through_us.tolist(),
-                "unrolled_us": unrolled_us.tolist(),
+                "device_keys": array_text(devices.tolist()),
+                "through_us": array_text(through[devices].tolist()),
+                "hours_us": array_text(unrolled[HOUR][devices].tolist()),
+                "days_us": array_text(unrolled[DAY][devices].tolist()),
             },
         )

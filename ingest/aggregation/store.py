@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ingest.aggregation import stream
+from ingest.aggregation import copy_out, stream
 from ingest.aggregation.sketch import Sketch
+from ingest.parameters import array_text
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ingest.aggregation.rows import Partials
 
 QUERIES: Final = load_queries("aggregation")
-Connection = "psycopg.Connection[dict[str, Any]]"
 
 BASIC: Final = ("count", "sum", "min-with-time", "max-with-time", "first", "last", "variance")
 """The reductions that every datastream keeps."""
@@ -97,14 +97,13 @@ def read_observations(
 ) -> Observations:
     """Rows of some devices, each in its own span (after, until]."""
     parameters = {
-        "device_keys": device_keys.tolist(),
-        "after_us": after_us.tolist(),
-        "until_us": until_us.tolist(),
+        "device_keys": array_text(device_keys.tolist()),
+        "after_us": array_text(after_us.tolist()),
+        "until_us": array_text(until_us.tolist()),
         "first_us": int(after_us.min()),
         "last_us": int(until_us.max()),
     }
-    with connection.cursor().copy(QUERIES["read_observations"], parameters) as copy:
-        data = b"".join(copy)
+    data = b"".join(copy_out.rows(connection, QUERIES["read_observations"], parameters))
     slots = len(kind.slots)
     parts: list[Observations] = []
     for size, columns in stream.decode(data, _OBSERVATION):
@@ -151,15 +150,14 @@ def read_windows(
     parts: list[Windows] = []
     if len(device_keys):
         parameters = {
-            "device_keys": device_keys.tolist(),
-            "from_us": from_us.tolist(),
-            "until_us": until_us.tolist(),
+            "device_keys": array_text(device_keys.tolist()),
+            "from_us": array_text(from_us.tolist()),
+            "until_us": array_text(until_us.tolist()),
             "first_us": int(from_us.min()),
             "last_us": int(until_us.max()),
             "length_s": length_s,
         }
-        with connection.cursor().copy(QUERIES["read_windows"], parameters) as copy:
-            data = b"".join(copy)
+        data = b"".join(copy_out.rows(connection, QUERIES["read_windows"], parameters))
         parts = [_windows_of(kind, empty, size, columns) for size, columns in stream.decode(data, _WINDOW)]
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)
@@ -228,15 +226,15 @@ def write_windows(
     old = np.flatnonzero(standing)
     if len(old):
         keys = {
-            "device_keys": windows.device_key[old].tolist(),
-            "starts_us": windows.start_us[old].tolist(),
+            "device_keys": array_text(windows.device_key[old].tolist()),
+            "starts_us": array_text(windows.start_us[old].tolist()),
             "length_s": length_s,
             "first_us": int(windows.start_us[old].min()),
             "last_us": int(windows.start_us[old].max()),
         }
-        connection.execute(QUERIES["delete_windows"], keys)
+        connection.execute(QUERIES["delete_windows"], keys, prepare=True)
         if "sketch" in windows.partials:
-            connection.execute(QUERIES["delete_sketches"], keys)
+            connection.execute(QUERIES["delete_sketches"], keys, prepare=True)
     columns: list[NDArray[Any] | None] = [
         windows.device_key,
         np.full(size, length_s),
@@ -261,25 +259,41 @@ def _read_sketches(
     groups = len(windows) * slots
     if not groups:
         return Sketch.empty(0)
-    rows = connection.execute(
+    tuples = copy_out.rows(
+        connection,
         QUERIES["read_sketches"],
         {
-            "device_keys": windows.device_key.tolist(),
-            "starts_us": windows.start_us.tolist(),
+            "device_keys": array_text(windows.device_key.tolist()),
+            "starts_us": array_text(windows.start_us.tolist()),
             "length_s": length_s,
-            "slots": (np.flatnonzero(kind.keeps["sketch"]) + 1).tolist(),
+            "slots": array_text((np.flatnonzero(kind.keeps["sketch"]) + 1).tolist()),
         },
-        binary=True,
-    ).fetchall()
-    if not rows:
+    )
+    tuples[0] = tuples[0][len(stream.HEADER) :]
+    group, sizes, bins, counts = [], [], [], []
+    for row in tuples:
+        if len(row) <= len(stream.TRAILER):
+            continue
+        at, slot, size = _SKETCH_START.unpack_from(row)
+        group.append(at * slots + slot - 1)
+        sizes.append(size)
+        second = _SKETCH_START.size + 4 + 6 * size
+        bins.append(row[_SKETCH_START.size + 4 : second])
+        counts.append(row[second + 24 : second + 24 + 8 * size])
+    if not group:
         return Sketch.empty(groups)
-    sizes = [len(row["bins"]) for row in rows]
-    group = np.repeat(np.array([row["at"] * slots + row["slot"] - 1 for row in rows], dtype=np.intp), sizes)
-    bins = np.concatenate([np.array(row["bins"], dtype=np.int32) for row in rows])
-    counts = np.concatenate([np.array(row["counts"], dtype=np.int64) for row in rows])
-    return Sketch(group, bins, counts, groups)
+    return Sketch(
+        np.repeat(np.array(group, dtype=np.intp), sizes),
+        np.frombuffer(b"".join(bins), dtype=_INT2_ITEM)["value"].astype(np.int32),
+        np.frombuffer(b"".join(counts), dtype=_INT4_ITEM)["value"].astype(np.int64),
+        groups,
+    )
 
 
+_SKETCH_START: Final = struct.Struct(">2x4xi4xh4x4x4x4xi")
+"""Tuple of place, slot and the head of the array of bins, up to how many there are."""
+_INT2_ITEM: Final = np.dtype([("length", ">i4"), ("value", ">i2")])
+_INT4_ITEM: Final = np.dtype([("length", ">i4"), ("value", ">i4")])
 _SKETCH_HEAD: Final = struct.Struct(">hiiiiiqih")
 _ARRAY_HEAD: Final = struct.Struct(">iiiiii")
 
@@ -289,9 +303,9 @@ def _encode_sketches(slots: int, length_s: int, windows: Windows) -> bytes:
     sketch: Sketch = windows.partials["sketch"]
     starts = np.flatnonzero(np.r_[True, sketch.group[1:] != sketch.group[:-1]])
     ends: Sequence[int] = [*starts[1:].tolist(), len(sketch.group)]
-    bins = np.zeros(len(sketch.bin), dtype=[("length", ">i4"), ("value", ">i2")])
+    bins = np.zeros(len(sketch.bin), dtype=_INT2_ITEM)
     bins["length"], bins["value"] = 2, sketch.bin
-    counts = np.zeros(len(sketch.bin), dtype=[("length", ">i4"), ("value", ">i4")])
+    counts = np.zeros(len(sketch.bin), dtype=_INT4_ITEM)
     counts["length"], counts["value"] = 4, sketch.count
     bin_bytes, count_bytes = bins.tobytes(), counts.tobytes()
     groups = sketch.group[starts]

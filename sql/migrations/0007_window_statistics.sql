@@ -57,7 +57,7 @@ create table window_sketch (
   slot smallint not null,
   bins smallint[] not null,
   counts integer[] not null,
-  primary key (device_key, slot, length_s, start_time)
+  primary key (device_key, length_s, start_time, slot)
 );
 
 -- How far the aggregator is, a row a device. Observations up to through_time are in its quarters, except those that a
@@ -65,8 +65,9 @@ create table window_sketch (
 create table aggregation_state (
   device_key integer primary key references device,
   through_time timestamptz not null,
-  unrolled_time timestamptz                    -- hours and days from the one that holds this on are older than their
-) with (fillfactor = 50);                      -- quarters; null: none is
+  hours_time timestamptz,                      -- from the hour that holds this on, hours are older than their quarters
+  days_time timestamptz                        -- from the day that holds this on, days are older than their hours
+) with (fillfactor = 50);
 
 -- Retention dropped observations before this time: windows that start before it are sealed, nothing changes them.
 create table statistics_seal (

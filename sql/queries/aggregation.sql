@@ -2,6 +2,12 @@
 -- One aggregator works, others wait: true where this session is the one. The lock ends with the session.
 select pg_try_advisory_lock(hashtext('thubon aggregator')) as leads
 
+-- name: plan
+-- Everything here goes by key. Without statistics of a young table the planner may take a whole chunk instead, the more so
+-- when it sees how many keys there are.
+set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
+set plan_cache_mode = force_generic_plan; set jit = off
+
 -- name: fleet
 -- Every datastream with what its statistics depend on; slots of a device have no gaps.
 select device_key, property, interval_s, period_s, stamp
@@ -13,10 +19,11 @@ order by device_key, slot
 select version from registry_version
 
 -- name: states
--- How far each device is, microseconds; of devices not yet begun both times are null.
+-- How far each device is, microseconds; of devices not yet begun all times are null.
 select d.device_key,
        (extract(epoch from s.through_time) * 1000000)::bigint as through_us,
-       (extract(epoch from s.unrolled_time) * 1000000)::bigint as unrolled_us
+       (extract(epoch from s.hours_time) * 1000000)::bigint as hours_us,
+       (extract(epoch from s.days_time) * 1000000)::bigint as days_us
 from device d
 left join aggregation_state s using (device_key)
 order by d.device_key
@@ -110,11 +117,18 @@ copy window_set (
 
 -- name: read_sketches
 -- Sketches of windows of one length, in the order of the keys, then of slots.
-select (k.n - 1)::integer as at, s.slot, s.bins, s.counts
-from unnest(%(device_keys)s::integer[], %(starts_us)s::bigint[]) with ordinality k (device_key, start_us, n)
-join window_sketch s on s.device_key = k.device_key and s.length_s = %(length_s)s and s.slot = any(%(slots)s::smallint[])
-  and s.start_time = timestamptz 'epoch' + k.start_us * interval '1 microsecond'
-order by k.n, s.slot
+copy (
+  select (k.n - 1)::integer, s.slot, s.bins, s.counts
+  from unnest(%(device_keys)s::integer[], %(starts_us)s::bigint[]) with ordinality k (device_key, start_us, n)
+  cross join lateral (
+    select * from window_sketch w
+    where w.device_key = k.device_key and w.length_s = %(length_s)s
+      and w.start_time = timestamptz 'epoch' + k.start_us * interval '1 microsecond'
+      and w.slot = any(%(slots)s::smallint[])
+    offset 0  -- asked for one by one, by key
+  ) s
+  order by k.n, s.slot
+) to stdout (format binary)
 
 -- name: delete_sketches
 -- Makes room for sketches that are written anew.
@@ -129,10 +143,11 @@ copy window_sketch (device_key, length_s, start_time, slot, bins, counts) from s
 
 -- name: advance
 -- How far some devices are now.
-insert into aggregation_state as s (device_key, through_time, unrolled_time)
+insert into aggregation_state as s (device_key, through_time, hours_time, days_time)
 select u.device_key, timestamptz 'epoch' + u.through_us * interval '1 microsecond',
-       timestamptz 'epoch' + nullif(u.unrolled_us, 9223372036854775807) * interval '1 microsecond'
-from unnest(%(device_keys)s::integer[], %(through_us)s::bigint[], %(unrolled_us)s::bigint[])
-     u (device_key, through_us, unrolled_us)
+       timestamptz 'epoch' + nullif(u.hours_us, 9223372036854775807) * interval '1 microsecond',
+       timestamptz 'epoch' + nullif(u.days_us, 9223372036854775807) * interval '1 microsecond'
+from unnest(%(device_keys)s::integer[], %(through_us)s::bigint[], %(hours_us)s::bigint[], %(days_us)s::bigint[])
+     u (device_key, through_us, hours_us, days_us)
 on conflict (device_key) do update
-set through_time = excluded.through_time, unrolled_time = excluded.unrolled_time
+set through_time = excluded.through_time, hours_time = excluded.hours_time, days_time = excluded.days_time

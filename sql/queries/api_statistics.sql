@@ -3,8 +3,8 @@
 -- the finer; of what is not folded yet, the observations themselves. Windows without any observation give no row.
 with through as materialized (
   select coalesce(max(through_time), '-infinity') as folded,
-         coalesce(date_bin(interval '1 hour', max(unrolled_time), timestamptz '1970-01-01 00:00:00+00'), 'infinity') as hours,
-         coalesce(date_trunc('day', max(unrolled_time), 'Asia/Ho_Chi_Minh'), 'infinity') as days
+         coalesce(date_bin(interval '1 hour', max(hours_time), timestamptz '1970-01-01 00:00:00+00'), 'infinity') as hours,
+         coalesce(date_trunc('day', max(days_time), 'Asia/Ho_Chi_Minh'), 'infinity') as days
   from aggregation_state
   where device_key = %(device_key)s
 ), part as (

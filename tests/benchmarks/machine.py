@@ -59,6 +59,14 @@ class Container:
         """All its processes, as the host numbers them."""
         return [int(line) for line in _docker("top", self.name, "-eo", "pid").splitlines()[1:]]
 
+    def host_pid(self, inner_pid: int) -> int:
+        """The number that the host gives to the process known by this number within."""
+        for pid in self.pids():
+            status = Path(f"/proc/{pid}/status").read_text().splitlines()
+            if next(line for line in status if line.startswith("NSpid:")).split()[-1] == str(inner_pid):
+                return pid
+        raise LookupError(f"no process {inner_pid} in {self.name}")
+
     def processor_s(self) -> float:
         """Processor seconds of all its processes, ended ones included."""
         main = int(_docker("inspect", "-f", "{{.State.Pid}}", self.name))

@@ -34,7 +34,7 @@ def _settled(database: Database) -> bool:
     with psycopg.connect(database.read_url) as connection:
         row = connection.execute(
             "select not exists (select from window_change)"
-            " and not exists (select from aggregation_state where unrolled_time is not null)"
+            " and not exists (select from aggregation_state where hours_time is not null or days_time is not null)"
             " and not exists (select from observation_set o left join aggregation_state s using (device_key)"
             "                 where o.phenomenon_time > coalesce(s.through_time, '-infinity'))"
         ).fetchone()
