@@ -179,6 +179,10 @@ class Session:
             self.ready.clear()
             self._protocol = None
             protocol.disconnect()
+            if protocol.asked_for_notices and protocol.subacks < 2:  # noqa: PLR2004 - ours and that of the notices
+                # rumqttd cuts a client that asks for $SYS; asking again would cut us again.
+                _LOG.warning("Broker %s does not speak of itself: what it drops cannot be watched", self._address)
+                self._notices = ()
 
     async def _handshake(self, protocol: _Protocol) -> None:
         protocol.send(
@@ -231,6 +235,7 @@ class Session:
         if self._notices:
             # In a packet of its own and its answer not waited for: a broker without $SYS takes nothing else from us.
             wanted = [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_MOST_ONCE) for topic in self._notices]
+            protocol.asked_for_notices = True
             protocol.send(mqtt5.SubscribePacket(2, wanted).write())
         self.ready.set()
         _LOG.info(
@@ -271,6 +276,8 @@ class _Protocol(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.heard = loop.time()
+        self.subacks = 0
+        self.asked_for_notices = False
         self._loop = loop
         self._received = received
         self._transport: asyncio.Transport | None = None
@@ -354,6 +361,7 @@ class _Protocol(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _control(self, packet: object) -> None:
+        self.subacks += isinstance(packet, mqtt5.SubAckPacket)
         if self._expected is not None and isinstance(packet, self._expected[0]):
             if not self._expected[1].done():
                 self._expected[1].set_result(packet)
