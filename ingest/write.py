@@ -17,6 +17,7 @@ import psycopg
 
 from ingest import copy_binary
 from ingest.errors import StorageAwayError
+from ingest.latest import slot_bits
 from ingest.ledger import LedgerShare, ledger_share
 from ingest.merge import compare, make_unique
 from ingest.parameters import array_text
@@ -203,7 +204,7 @@ class Writer:
                     **account(connection, written).parameters(),
                     "device_keys": array_text([key for rows in newest for key in rows.device_key.tolist()]),
                     "times_us": array_text([us for rows in newest for us in rows.time_us.tolist()]),
-                    "complete": array_text([complete for rows in newest for complete in rows.complete.tolist()]),
+                    "slots": array_text([slots for rows in newest for slots in rows.slots.tolist()]),
                     "status_device_keys": array_text([int(keys[device]) for device in statuses]),
                     "changes": written.changes(),
                 },
@@ -337,23 +338,23 @@ class _Newest:
 
     device_key: NDArray[np.int32]
     time_us: NDArray[np.int64]
-    complete: NDArray[np.bool_]  # has a value in every slot
+    slots: NDArray[np.int64]  # which it fills, as `ingest.latest.slot_bits` gives them
 
 
 def _newest_rows(block: Block, device_key: NDArray[np.int32]) -> _Newest:
     """Find them in a block that is sorted by (device, time)."""
-    absent = np.isnan(block.value)
-    complete = np.asarray(~absent.any(axis=1))
+    filled = ~np.isnan(block.value)
+    slots = slot_bits(filled)
     if not len(block):
-        return _Newest(device_key=device_key, time_us=block.time_us, complete=complete)
+        return _Newest(device_key=device_key, time_us=block.time_us, slots=slots)
     starts = np.flatnonzero(np.r_[True, block.device[1:] != block.device[:-1]])
-    if complete.all():
+    if filled.all():
         last = np.r_[starts[1:], len(block)] - 1
     else:
-        at = np.where(absent, -1, np.arange(len(block))[:, None])
+        at = np.where(filled, np.arange(len(block), dtype=np.int32)[:, None], np.int32(-1))
         newest = np.maximum.reduceat(at, starts, axis=0)
         last = np.unique(newest[newest >= 0])
-    return _Newest(device_key=device_key[last], time_us=block.time_us[last], complete=complete[last])
+    return _Newest(device_key=device_key[last], time_us=block.time_us[last], slots=slots[last])
 
 
 def _by_reason(rejections: list[Rejection]) -> dict[str, int]:

@@ -77,5 +77,6 @@ create trigger datastream_changed after insert or update or delete or truncate o
 
 grant select on registry_version to thubon_ingest, thubon_read;
 
--- Beside device_keys and times: whether the row has a value in every slot, so that older rows of its device cannot matter.
-alter table batch_log add column complete boolean[] not null default '{}';
+-- Beside device_keys and times: which slots the row fills, bit n for slot n + 1 and bit 62 for any beyond; older rows of
+-- the same device that fill no other slot cannot matter.
+alter table batch_log add column slots bigint[] not null default '{}';

@@ -133,13 +133,13 @@ with change as (
   insert into window_change (changes) select %(changes)s::bytea where length(%(changes)s::bytea) > 0
 )
 insert into batch_log (worker, hours, town_ids, sources, families, received, stored, duplicate, conflict, rejected, missing,
-                       device_keys, times, complete, status_device_keys)
+                       device_keys, times, slots, status_device_keys)
 values (%(worker)s, %(hours)s::timestamptz[], %(town_ids)s::text[], %(sources)s::text[], %(families)s::text[],
         %(received)s::bigint[], %(stored)s::bigint[], %(duplicate)s::bigint[], %(conflict)s::bigint[],
         %(rejected)s::bigint[], %(missing)s::bigint[], %(device_keys)s::integer[],
         array(select timestamptz 'epoch' + u.us * interval '1 microsecond'
               from unnest(%(times_us)s::bigint[]) with ordinality u (us, n) order by u.n),
-        %(complete)s::boolean[], %(status_device_keys)s::integer[])
+        %(slots)s::bigint[], %(status_device_keys)s::integer[])
 returning pg_current_xact_id()::text::bigint as xid
 
 -- name: transaction_status
@@ -167,7 +167,7 @@ with taken as (
       rejected = l.rejected + excluded.rejected, missing = l.missing + excluded.missing
 )
 select device_keys, array(select (extract(epoch from u) * 1000000)::bigint from unnest(times) u) as times_us,
-       complete, status_device_keys
+       slots, status_device_keys
 from taken
 order by batch_key
 
