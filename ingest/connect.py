@@ -33,6 +33,7 @@ _GRANTED: Final = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAck
 _TICK_S: Final = 0.003
 _READ_BYTES: Final = 1_048_576
 _CONNECT_TIMEOUT_S: Final = 10.0
+_GOODBYE_S: Final = 1.0
 _BACKOFF_S: Final = (0.2, 10.0)  # first and longest pause before a reconnect
 
 
@@ -179,6 +180,9 @@ class Session:
             self.ready.clear()
             self._protocol = None
             protocol.disconnect()
+            # A dead link never takes what is still to be written.
+            await asyncio.wait({protocol.closed}, timeout=_GOODBYE_S)
+            protocol.abort()
             if protocol.asked_for_notices and protocol.subacks < 2:  # noqa: PLR2004 - ours and that of the notices
                 # rumqttd cuts a client that asks for $SYS; asking again would cut us again.
                 _LOG.warning("Broker %s does not speak of itself: what it drops cannot be watched", self._address)
@@ -334,6 +338,11 @@ class _Protocol(asyncio.Protocol):
             # 0: a normal disconnection; the session stays for its expiry interval.
             self._transport.write(mqtt5.DisconnectPacket().write())
             self._transport.close()
+
+    def abort(self) -> None:
+        """Let go of the connection, whatever is unsent."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def expect(self, kind: type[_Packet]) -> _Packet:
         """Wait for the next packet of this kind; the caller bounds the time."""

@@ -61,7 +61,7 @@ class WorkerSettings(StorageSettings):
         str | None,
         Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", alias="THUBON_INGEST_SHARE"),
     ] = None  # shared subscription group; all workers of one group share the messages
-    towns: Annotated[tuple[str, ...], NoDecode, Field(alias="THUBON_INGEST_TOWNS")] = ()  # () stands for all
+    towns: Annotated[tuple[str, ...] | None, NoDecode, Field(alias="THUBON_INGEST_TOWNS")] = None  # None: all
     receive_maximum: Annotated[int, Field(ge=10, le=_RECEIVE_MAXIMUM, alias="THUBON_INGEST_RECEIVE_MAXIMUM")] = 16_000
     batch_messages: Annotated[int, Field(ge=1, le=_RECEIVE_MAXIMUM, alias="THUBON_INGEST_BATCH_MESSAGES")] = 8_000
     batch_readings: Annotated[int, Field(ge=1, le=1_000_000, alias="THUBON_INGEST_BATCH_READINGS")] = 60_000
@@ -93,8 +93,8 @@ class WorkerSettings(StorageSettings):
     def _are_towns(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        towns = tuple(value.replace(",", " ").split())
-        for town in towns:
+        towns = tuple(value.replace(",", " ").split()) or None
+        for town in towns or ():
             if re.fullmatch(IDENTIFIER_PATTERN, town) is None:
                 raise ValueError(f"{town!r} is not a town's id; write them as hoi-an,tam-ky")
         return towns

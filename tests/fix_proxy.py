@@ -22,9 +22,11 @@ class Proxy:
 
     Args:
         url: address of the server behind it.
+        tap: called with the number of the connection and each piece that is carried from the server to the client.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tap: Callable[[int, bytes], None] | None = None) -> None:
+        self._tap = tap
         parts = urlsplit(url)
         self._target = (parts.hostname or "127.0.0.1", parts.port or {"mqtt": 1883}.get(parts.scheme, 5432))
         self._delay_s = 0.0
@@ -108,6 +110,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = self.connections
         task = asyncio.current_task()
         assert task is not None
         self._pumps.add(task)
@@ -121,7 +124,7 @@ class Proxy:
             return
         self._writers.add(server_writer)
         try:
-            await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
+            await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer, tapped=number))
         except asyncio.CancelledError:
             pass  # only `close` cancels
         finally:
@@ -130,25 +133,29 @@ class Proxy:
                 self._writers.discard(end)
             self._pumps.discard(task)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tapped: int | None = None
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK_BYTES):
                 await self._hearing.wait()
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
                 writer.write(data)
+                if tapped is not None and self._tap is not None:
+                    self._tap(tapped, data)
                 await writer.drain()
             if writer.can_write_eof() and not writer.is_closing():
                 writer.write_eof()
 
 
 @pytest.fixture
-def make_proxy() -> Iterator[Callable[[str], Proxy]]:
+def make_proxy() -> Iterator[Callable[..., Proxy]]:
     """Put a proxy before a server: `proxy = make_proxy(broker_url)`; connect to `proxy.url`."""
     proxies: list[Proxy] = []
 
-    def make(url: str) -> Proxy:
-        proxies.append(Proxy(url))
+    def make(url: str, *, tap: Callable[[int, bytes], None] | None = None) -> Proxy:
+        proxies.append(Proxy(url, tap=tap))
         return proxies[-1]
 
     yield make

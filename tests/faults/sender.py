@@ -37,6 +37,7 @@ class Sender:
     start_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000 - 3_600_000)
     sent: dict[int, dict[Key, float]] = field(default_factory=dict)  # by number of the message
     acknowledged: set[int] = field(default_factory=set)
+    sent_at: dict[int, float] = field(default_factory=dict)  # monotonic seconds
 
     def __post_init__(self) -> None:
         self._numbers: dict[int, int | None] = {}  # by message id; None: of `publish`
@@ -72,6 +73,7 @@ class Sender:
         self._match()
         info = self._client.publish(f"thubon/v1/{self.town}/{device}/telemetry", payload, 1)
         self._numbers[info.mid] = number
+        self.sent_at[number] = time.monotonic()
         self.sent[number] = {(device, ts, name): value for name, value in values.items()}
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -104,17 +106,21 @@ class Sender:
         """Messages sent and not acknowledged."""
         return len(self._numbers)
 
-    def finish(self, *, within_s: float = 60.0) -> None:
-        """Stop sending and wait until the broker acknowledged everything."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(within_s)
+    def settle(self, *, within_s: float = 60.0) -> None:
+        """Wait until the broker acknowledged everything; only while nothing is sent in the background."""
 
         def answered() -> bool:
             self._match()
             return not self._numbers
 
         wait_until(answered, within_s=within_s, what="the broker's last acknowledgement")
+
+    def finish(self, *, within_s: float = 60.0) -> None:
+        """Stop sending, wait until the broker acknowledged everything, and leave."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(within_s)
+        self.settle(within_s=within_s)
         self._client.disconnect()
         self._client.loop_stop()
 
