@@ -6,7 +6,7 @@ with its batches and the next worker that looks takes them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from ingest.write import time_of
 
 if TYPE_CHECKING:
     import psycopg
+
+
+FOLDED_AT_ONCE: Final = 500
+"""Batches folded in one transaction at most."""
 
 
 class Folder:
@@ -43,7 +47,7 @@ class Folder:
             self._connection.close()
 
     def fold(self) -> int:
-        """Fold what is in the log, some hundred batches at most.
+        """Fold what is in the log, `FOLDED_AT_ONCE` batches at most.
 
         Returns:
             How many batches were folded; 0 when the log is empty.
@@ -53,7 +57,7 @@ class Folder:
         """
         connection = self.connection()
         with named_errors(), connection.transaction():
-            taken = connection.execute(QUERIES["take_batch_logs"]).fetchall()
+            taken = connection.execute(QUERIES["take_batch_logs"], {"batches": FOLDED_AT_ONCE}).fetchall()
             if not taken:
                 return 0
             connection.execute(QUERIES["plan_by_key"])

@@ -16,7 +16,7 @@ from ingest.columns import Columns, Limits
 from ingest.connect import Session
 from ingest.decode import Decoder
 from ingest.errors import StorageAwayError
-from ingest.fold import Folder
+from ingest.fold import FOLDED_AT_ONCE, Folder
 from ingest.housekeeping import Housekeeper
 from ingest.isolate import Isolation
 from ingest.limits import DeviceLimit
@@ -325,10 +325,12 @@ class Worker:
         loop = asyncio.get_running_loop()
         async with self._folding:
             try:
-                started = time.perf_counter()
-                while await loop.run_in_executor(self._threads, self._folder.fold):
-                    self.metrics.fold_seconds.observe(time.perf_counter() - started)
+                folded = FOLDED_AT_ONCE
+                while folded >= FOLDED_AT_ONCE:  # fewer: the log was empty behind it
                     started = time.perf_counter()
+                    folded = await loop.run_in_executor(self._threads, self._folder.fold)
+                    if folded:
+                        self.metrics.fold_seconds.observe(time.perf_counter() - started)
             except StorageAwayError as error:
                 _LOG.debug("Fold waits: %s", error)
 

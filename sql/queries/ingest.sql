@@ -150,7 +150,7 @@ select pg_xact_status(%(xid)s::text::xid8)
 -- Takes committed batches out of the log and adds their share to the ledger; answers what may move latest.
 with taken as (
   delete from batch_log
-  where batch_key in (select batch_key from batch_log order by batch_key limit 500 for update skip locked)
+  where batch_key in (select batch_key from batch_log order by batch_key limit %(batches)s for update skip locked)
   returning *
 ), entry as (
   insert into ledger_hour as l (hour, town_id, source, family, received, stored, duplicate, conflict, rejected, missing)
