@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOG: Final = logging.getLogger(__name__)
-_PAUSE_S: Final = 0.25  # between looks at what changed
+_PAUSE_S: Final = 0.5  # between looks at what changed
 _QUIET_S: Final = 1.0  # without any change, the system counts as quiet
 _STANDBY_S: Final = 2.0  # between attempts to lead
 _RETRY_S: Final = 2.0

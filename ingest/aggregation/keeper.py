@@ -91,19 +91,21 @@ class Keeper:
 
     def take_changes(self) -> int:
         """Look at what some batches touched and repair windows that late rows changed; answers how many batches."""
-        self._read_fleet()
-        with self._connection.transaction():
-            self._one_snapshot()
-            taken = self._connection.execute(store.QUERIES["take_changes"], {"limit": _TAKEN_CHANGES}).fetchall()
-            changes = read_changes([row["changes"] for row in taken])
-            if not len(changes):
-                return 0
-            device = changes["device_key"]
-            if (self._fleet.kind_numbers(device) < 0).any():
-                self._read_fleet(anew=True)  # registered since; this snapshot knows it, since it sees its observations
-            late = changes[changes["first_us"] <= self._through[device]]
-            if len(late):
+        taken = self._connection.execute(store.QUERIES["changes"], {"limit": _TAKEN_CHANGES}).fetchall()
+        if not taken:
+            return 0
+        changes = read_changes([row["changes"] for row in taken])
+        device = changes["device_key"]
+        self._read_fleet(anew=bool((self._fleet.kind_numbers(device) < 0).any()))
+        late = changes[changes["first_us"] <= self._through[device]]
+        looked_at = {"change_keys": array_text([row["change_key"] for row in taken])}
+        if len(late):
+            with self._connection.transaction():
+                self._one_snapshot()
+                self._connection.execute(store.QUERIES["delete_changes"], looked_at)
                 self._repair(late)
+        else:
+            self._connection.execute(store.QUERIES["delete_changes"], looked_at)
         changes = changes[changes["last_us"] > self._through[device]]
         device = changes["device_key"]
         np.minimum.at(self._first, device, np.maximum(changes["first_us"], self._through[device] + 1))
@@ -195,7 +197,7 @@ class Keeper:
             unrolled = {length: times.copy() for length, times in self._unrolled.items()}
             if len(observations):
                 new = work.quarters(observations)
-                standing = self._standing(work, keys[begun], after[begun])
+                standing = self._standing(work, keys[begun], after[begun], new)
                 windows, stands = work.join(standing, new)
                 store.write_windows(
                     self._connection, work.kind, QUARTER, windows, computed_us=self._now_us(), standing=stands
@@ -212,11 +214,15 @@ class Keeper:
         self._last[devices[done]] = _NEVER
         self._rows[devices] = np.where(done, 0, 1)
 
-    def _standing(self, work: Work, keys: NDArray[np.int32], after: NDArray[np.int64]) -> Windows:
-        """Quarters that hold observations of the tail and of before."""
-        low = start_of(after - int(work.kind.shift_us.max()), QUARTER)
+    def _standing(self, work: Work, keys: NDArray[np.int32], after: NDArray[np.int64], new: Windows) -> Windows:
+        """Of these new windows, those that hold observations of before, too; keys ascending."""
         high = end_of(after - int(work.kind.shift_us.min()), QUARTER)
-        return self._read(work, QUARTER, keys, low, high)
+        starts = np.flatnonzero(np.r_[True, new.device_key[1:] != new.device_key[:-1]])
+        first = np.full(len(self._through), NONE)
+        first[new.device_key[starts]] = new.start_us[starts]
+        low = first[keys]
+        shared = low < high
+        return self._read(work, QUARTER, keys[shared], low[shared], high[shared])
 
     def _repair(self, late: NDArray[Any]) -> None:
         """Fold anew the windows that these changes touched, from all their observations up to `through`."""

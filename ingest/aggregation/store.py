@@ -60,7 +60,7 @@ _WINDOW: Final = (*_KEY, *(field for _, field in _COLUMNS))
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Rows of devices of one kind, each device's in order of time."""
+    """Rows of devices of one kind."""
 
     device_key: NDArray[np.int32]  # shape (n,)
     time_us: NDArray[np.int64]
@@ -171,9 +171,21 @@ def read_windows(
             np.concatenate([part.flagged for part in parts]),
             {name: np.concatenate([part.partials[name] for part in parts]) for name in parts[0].partials},
         )
+        # They come device by device, and no query promises that.
+        order = np.lexsort((windows.start_us, windows.device_key))
+        if (order[1:] < order[:-1]).any():
+            windows = _in_order(windows, order, len(kind.slots))
     if "sketch" in empty:
         windows.partials["sketch"] = _read_sketches(connection, kind, length_s, windows)
     return windows
+
+
+def _in_order(windows: Windows, order: NDArray[np.intp], slots: int) -> Windows:
+    cells = (order[:, None] * slots + np.arange(slots)).ravel()
+    partials = {name: column[cells] for name, column in windows.partials.items()}
+    return Windows(
+        windows.device_key[order], windows.start_us[order], windows.changed_us[order], windows.flagged[cells], partials
+    )
 
 
 def _windows_of(kind: Kind, empty: Partials, size: int, columns: Any) -> Windows:

@@ -46,11 +46,13 @@ cross join lateral (
   order by o.phenomenon_time desc limit 1
 ) l
 
--- name: take_changes
--- Takes what committed batches say they touched, oldest first.
-delete from window_change
-where change_key in (select change_key from window_change order by change_key limit %(limit)s)
-returning changes
+-- name: changes
+-- What committed batches say they touched, oldest first.
+select change_key, changes from window_change order by change_key limit %(limit)s
+
+-- name: delete_changes
+-- Changes that were looked at.
+delete from window_change where change_key = any(%(change_keys)s::bigint[])
 
 -- name: seal
 -- Before this time windows are sealed. Held until the end of the transaction, so that no observation goes meanwhile.
@@ -63,7 +65,7 @@ from statistics_seal for share
 copy (
   select o.device_key, o.phenomenon_time, o.received_time, o.value_by_slot, o.quality_by_slot
   from unnest(%(device_keys)s::integer[], %(after_us)s::bigint[], %(until_us)s::bigint[])
-       with ordinality k (device_key, after_us, until_us, n)
+       k (device_key, after_us, until_us)
   cross join lateral (
     select * from observation_set r
     where r.device_key = k.device_key
@@ -73,7 +75,6 @@ copy (
       and r.phenomenon_time <= timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
     order by r.phenomenon_time
   ) o
-  order by k.n
 ) to stdout (format binary)
 
 -- name: read_windows
@@ -85,7 +86,7 @@ copy (
     w.east, w.north, w.weight, w.weight_by_value, w.held_value_s, w.held_s, w.increase, w.resets, w.state_s,
     w.transitions
   from unnest(%(device_keys)s::integer[], %(from_us)s::bigint[], %(until_us)s::bigint[])
-       with ordinality k (device_key, from_us, until_us, n)
+       k (device_key, from_us, until_us)
   cross join lateral (
     select * from window_set r
     where r.device_key = k.device_key and r.length_s = %(length_s)s
@@ -95,7 +96,6 @@ copy (
       and r.start_time < timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
     order by r.start_time
   ) w
-  order by k.n
 ) to stdout (format binary)
 
 -- name: delete_windows

@@ -40,7 +40,7 @@ def block_of(devices: int, times_us: np.ndarray, random: np.random.Generator) ->
     """Rows of all devices at these times, sorted by (device, time), and their device keys."""
     n = devices * len(times_us)
     device = np.repeat(np.arange(devices, dtype=np.int32), len(times_us))
-    jitter = np.repeat(random.integers(0, 30_000, devices) * 1_000, len(times_us))
+    jitter = np.repeat(np.arange(devices) % 1_000 * 7_000, len(times_us))
     time_us = np.tile(times_us, devices) + jitter
     value = np.round(random.normal(25, 5, (n, SLOTS)), 2)
     zeros = np.zeros(n, dtype=np.int32)
