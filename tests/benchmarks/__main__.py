@@ -1,9 +1,11 @@
-"""`make bench`: one line a target of docs/measurements.md. Exit status 0 whether or not the targets are met."""
+"""`make bench`: one line a target of docs/measurements.md. Exit status 0 whether or not they are met."""
 
 from __future__ import annotations
 
 import argparse
 import platform
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks import targets_ingest
@@ -19,7 +21,13 @@ TARGETS: Final[dict[str, Callable[[float], Iterator[Line]]]] = {
     "T5": targets_ingest.t5,
     "T6": targets_ingest.t6,
 }
-_COMES_WITH: Final = {"T3": "T2", "T4": "T2"}
+PROGRAMS: Final = {
+    "T7": "aggregation_core",  # T8 comes with it; needs polars, duckdb, pandas and pyarrow, which `make setup` installs
+    "T9": "aggregation_rest",  # T11 comes with it
+    "layout": "layout",
+}
+"""Benchmarks that print their lines themselves, as modules beside this one."""
+_COMES_WITH: Final = {"T3": "T2", "T4": "T2", "T8": "T7", "T11": "T9"}
 
 
 def main() -> None:
@@ -28,13 +36,16 @@ def main() -> None:
     parser.add_argument("--targets", default="", help="as T1,T2; all when empty")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each ingest run")
     arguments = parser.parse_args()
-    names = [name.strip() for name in arguments.targets.split(",") if name.strip()] or list(TARGETS)
+    names = [name.strip() for name in arguments.targets.split(",") if name.strip()] or [*TARGETS, *PROGRAMS]
     chosen = dict.fromkeys(_COMES_WITH.get(name, name) for name in names)
-    unknown = [name for name in chosen if name not in TARGETS]
+    unknown = [name for name in chosen if name not in TARGETS and name not in PROGRAMS]
     if unknown:
-        parser.error(f"{', '.join(unknown)}: allowed are {', '.join([*TARGETS, *_COMES_WITH])}")
+        parser.error(f"{', '.join(unknown)}: allowed are {', '.join([*TARGETS, *PROGRAMS, *_COMES_WITH])}")
     print(f"{platform.platform()}, Python {platform.python_version()}", flush=True)
     for name in chosen:
+        if name in PROGRAMS:
+            subprocess.run([sys.executable, "-m", f"tests.benchmarks.{PROGRAMS[name]}"], check=True)
+            continue
         for line in TARGETS[name](arguments.seconds):
             print(line, flush=True)
 
