@@ -1,4 +1,4 @@
-"""`python -m ingest worker|aggregator|ledger|rejections`: exit status 0 done, 1 failed, 2 wrong settings or usage."""
+"""`python -m ingest <program>`, see --help: exit status 0 done, 1 failed, 2 wrong settings or usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 from pydantic import ValidationError
 
-from ingest import commands
+from ingest import commands, rebuild
 from ingest.aggregator import Aggregator, AggregatorSettings
 from ingest.settings import StorageSettings, WorkerSettings
 from ingest.worker import Worker
@@ -25,12 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     programs = parser.add_subparsers(dest="program", required=True)
     programs.add_parser("worker", help="receive, check and store readings; acknowledge after COMMIT")
     programs.add_parser("aggregator", help="keep window statistics of what is stored")
+    rebuild.add_parser(programs)
     commands.add_parsers(programs)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         if options.program == "aggregator":
             return _aggregate(AggregatorSettings())  # type: ignore[call-arg]  # fields come from the environment
+        if options.program == "rebuild":
+            return rebuild.rebuild(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
         if options.program != "worker":
             return commands.run(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
         settings = WorkerSettings()  # type: ignore[call-arg]  # fields come from the environment

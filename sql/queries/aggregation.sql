@@ -151,3 +151,33 @@ from unnest(%(device_keys)s::integer[], %(through_us)s::bigint[], %(hours_us)s::
      u (device_key, through_us, hours_us, days_us)
 on conflict (device_key) do update
 set through_time = excluded.through_time, hours_time = excluded.hours_time, days_time = excluded.days_time
+
+-- name: rebuilt_devices
+-- Devices whose windows are to be folded anew; null asks for any.
+select distinct d.device_key
+from device d
+join datastream s using (device_key)
+where (%(town)s::text is null or d.town_id = %(town)s)
+  and (%(device)s::text is null or d.device_id = %(device)s)
+  and (%(property)s::text is null or s.property = %(property)s)
+order by d.device_key
+
+-- name: observed_span
+-- The first and the last day of observations; null where there are none.
+select min(phenomenon_time) as first, max(phenomenon_time) as last from observation_set
+
+-- name: observed_quarters
+-- Which quarter hours of some devices hold rows, as changes name them.
+select device_key, count(*)::integer as rows, (extract(epoch from min(phenomenon_time)) * 1000000)::bigint as first_us,
+       (extract(epoch from max(phenomenon_time)) * 1000000)::bigint as last_us
+from observation_set
+where device_key = any(%(device_keys)s::integer[]) and phenomenon_time >= %(first)s and phenomenon_time < %(last)s
+group by device_key, date_bin(interval '15 minutes', phenomenon_time, timestamptz '1970-01-01 00:00:00+00')
+
+-- name: name_changes
+-- Asks the aggregator to look at changes; answers their key.
+insert into window_change (changes) values (%(changes)s) returning change_key
+
+-- name: waiting_changes
+-- How many are still to be looked at, up to a key.
+select count(*) as waiting from window_change where change_key <= %(change_key)s

@@ -1,6 +1,6 @@
 """The aggregation core against the libraries, in one run on the same columns in memory.
 
-`python -m tests.benchmarks.aggregation_core [--readings 10000000] [--datastreams 10000] [--window-s 900]
+`python -m tests.benchmarks.aggregation_core [--readings 10000000] [--datastreams 10000] [--window-s 60]
 [--repeats 3] [--threads 1|all]`
 
 An hour of readings in random device order, 5 % of them late by up to ten minutes. Every rival finds the window from the
@@ -296,7 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--readings", type=int, default=10_000_000)
     parser.add_argument("--datastreams", type=int, default=10_000)
-    parser.add_argument("--window-s", type=int, default=900)
+    parser.add_argument("--window-s", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", choices=("1", "all"), default="1")
     parser.add_argument("--rival", choices=RIVALS, help=argparse.SUPPRESS)
