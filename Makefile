@@ -41,6 +41,7 @@ faults: servers ## the tests that kill and cut things, many times over (N: how o
 	THUBON_TEST_FAULT_COUNT=$(N) $(PYTHON_OF_VENV) -m pytest -m fault tests
 
 bench: servers ## measure the targets of docs/measurements.md, one line each (T: which, as T=T2,T5; SECONDS: of a run)
+	@$(PYTHON_OF_VENV) -m pip install --quiet --require-hashes --requirement requirements-bench.lock
 	$(PYTHON_OF_VENV) -m tests.benchmarks --targets "$(filter-out tests,$(T))" --seconds $(or $(SECONDS),20)
 
 lint: setup ## style, types and import contracts
@@ -53,8 +54,9 @@ audit: setup ## known weaknesses of the pinned dependencies (asks the network)
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 lock: ## pin the dependencies of pyproject.toml (UPGRADE=yes: to their newest; needs uv)
-	$(COMPILE) --all-extras $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	$(COMPILE) --extra demo --extra dev $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 	$(COMPILE) --constraints requirements.lock --output-file requirements-app.lock
+	$(COMPILE) --extra bench --constraints requirements.lock --output-file requirements-bench.lock
 
 up: ## run the whole way with compose (DEMO=yes: with simulated devices); needs a Docker engine
 	@tools/docker_engine.sh
