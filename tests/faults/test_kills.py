@@ -23,10 +23,23 @@ Prove = Callable[..., None]
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(1_200)]
 
 
+def slow_link(make_proxy: Callable[..., Proxy], database: Database) -> str:
+    """A way to the database on which a COMMIT takes so long that at any moment something is in flight."""
+    link = make_proxy(database.ingest_url)
+    link.slow(0.01)
+    return link.url
+
+
 def test_a_worker_killed_under_load_loses_and_doubles_nothing(
-    worker: WorkerProcess, database: Database, broker: Broker, prove: Prove, fault_count: int
+    make_worker: Callable[..., WorkerProcess],
+    make_proxy: Callable[..., Proxy],
+    database: Database,
+    broker: Broker,
+    prove: Prove,
+    fault_count: int,
 ) -> None:
     devices = register(database.url, devices=50)
+    worker = make_worker(slow_link(make_proxy, database), broker.url)
     worker.start()
     sender = Sender(broker, devices)
     sender.begin()
@@ -38,7 +51,7 @@ def test_a_worker_killed_under_load_loses_and_doubles_nothing(
 
 
 def test_a_worker_that_acknowledges_before_commit_is_caught(
-    make_worker: Callable[..., WorkerProcess], make_proxy: Callable[[str], Proxy], database: Database, broker: Broker
+    make_worker: Callable[..., WorkerProcess], make_proxy: Callable[..., Proxy], database: Database, broker: Broker
 ) -> None:
     """The mutation: were PUBACK sent at receipt, the kill test would see the loss."""
     devices = register(database.url, devices=50)
@@ -129,7 +142,7 @@ def test_a_bad_link_loses_and_doubles_nothing(
     link: str,
     fault: str,
     make_worker: Callable[..., WorkerProcess],
-    make_proxy: Callable[[str], Proxy],
+    make_proxy: Callable[..., Proxy],
     database: Database,
     broker: Broker,
     prove: Prove,
@@ -171,6 +184,7 @@ def test_a_bad_link_loses_and_doubles_nothing(
 def test_two_workers_one_killed_lose_and_double_nothing(
     share: str,
     make_worker: Callable[..., WorkerProcess],
+    make_proxy: Callable[..., Proxy],
     database: Database,
     broker: Broker,
     prove: Prove,
