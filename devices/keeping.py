@@ -36,6 +36,20 @@ KEPT_BY_PROPERTY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Observed property -> names in `ingest.aggregation.reductions`; any other property keeps the basic ones alone."""
 
 
+KEPT: Final = frozenset(
+    {
+        "sketch",
+        "energetic-mean",
+        "circular-mean",
+        "harmonic-mean",
+        "time-weighted-mean",
+        "increase",
+        "states",
+    }
+)
+"""What a datastream may keep."""
+
+
 def kept(property_id: str) -> tuple[str, ...]:
     """The reductions that datastreams of an observed property keep beside the basic ones."""
     return KEPT_BY_PROPERTY.get(property_id, ())

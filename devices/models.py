@@ -74,6 +74,7 @@ class ProfileDatastream:
     interval_s: int
     period_s: int | None  # None: the value holds at an instant
     stamp: Stamp  # which end of the period the timestamp names
+    keep: tuple[str, ...]  # reductions its statistics keep beside the basic ones
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from devices.keeping import KEPT, kept
 from devices.models import (
     DATASTREAM_NAME_PATTERN,
     DOMAINS,
@@ -58,6 +59,7 @@ class _DatastreamEntry(_Entry):
     stamp: Stamp = "end"
     bounds: tuple[Finite, Finite] | None = None  # in the property's unit; default and limit: the property's bounds
     words: dict[Identifier, int] | None = None  # default: the property's
+    keep: tuple[Identifier, ...] | None = None  # default: what its property keeps
 
     @model_validator(mode="after")
     def _name_is_free(self) -> Self:
@@ -148,6 +150,9 @@ def _resolve(
         raise fault("bounds", f"must lie within those of '{of.property_id}', [{of.lower_bound}, {of.upper_bound}]")
     if any(not lower <= number <= upper for number in words.values()):
         raise fault("words", f"numbers must lie within the bounds [{lower}, {upper}]")
+    keep = kept(of.property_id) if stream.keep is None else stream.keep
+    if not KEPT.issuperset(keep):
+        raise fault("keep", f"reductions that may be kept: {', '.join(sorted(KEPT))}")
     return ProfileDatastream(
         slot=index + 1,
         name=stream.name,
@@ -165,6 +170,7 @@ def _resolve(
         interval_s=stream.interval_s or profile.reporting_interval_s,
         period_s=stream.period_s,
         stamp=stream.stamp,
+        keep=keep,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from devices.keeping import kept
+from devices.profiles import load_catalogue
 from ingest.aggregation.rows import Options
 from ingest.aggregation.windows import SECOND_US
 
@@ -31,6 +32,14 @@ class Slot:
     interval_s: int
     keeps: tuple[str, ...]
     property_id: str
+
+
+@cache
+def _keeps(profile_id: str, name: str, property_id: str) -> tuple[str, ...]:
+    """What a datastream keeps: as its profile says, or its property where the catalogue does not know the profile."""
+    profile = load_catalogue().get(profile_id)
+    streams = profile.datastreams if profile else ()
+    return next((stream.keep for stream in streams if stream.name == name), kept(property_id))
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Fleet:
                 Slot(
                     shift_s=row["period_s"] if row["period_s"] and row["stamp"] == "end" else 0,
                     interval_s=row["interval_s"],
-                    keeps=kept(row["property"]),
+                    keeps=_keeps(row["profile"], row["name"], row["property"]),
                     property_id=row["property"],
                 )
                 for row in datastreams

@@ -10,9 +10,10 @@ set plan_cache_mode = force_generic_plan; set jit = off
 
 -- name: fleet
 -- Every datastream with what its statistics depend on; slots of a device have no gaps.
-select device_key, property, interval_s, period_s, stamp
-from datastream
-order by device_key, slot
+select s.device_key, d.profile, s.name, s.property, s.interval_s, s.period_s, s.stamp
+from datastream s
+join device d using (device_key)
+order by s.device_key, s.slot
 
 -- name: registry_version
 -- Grows with every change of devices or datastreams.

@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from devices.keeping import KEPT_BY_PROPERTY
+from devices.keeping import KEPT, KEPT_BY_PROPERTY
 from ingest.aggregation.reductions import REDUCTIONS
 from ingest.aggregation.sketch import bins_of
 from tests.integration.aggregation.history import (
@@ -44,6 +44,12 @@ INTERVAL_S = 60
 def test_every_property_keeps_reductions_of_the_table() -> None:
     unknown = {name for names in KEPT_BY_PROPERTY.values() for name in names} - REDUCTIONS.keys()
     assert not unknown
+
+
+def test_a_profile_may_keep_what_the_table_has_and_windows_hold() -> None:
+    basic = {"count", "sum", "mean", "sum-of-squares", "min", "max", "min-with-time", "max-with-time"}
+    others = REDUCTIONS.keys() - basic - {"first", "last", "variance"}
+    assert others - {"exceedance"} == KEPT  # it needs a limit, which datastreams do not have
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -50,6 +50,18 @@ def test_what_a_profile_leaves_open_comes_from_property_and_device(tmp_path: Pat
     assert temperature.label.vi == "Nhiệt độ không khí"
     assert state.words == {"off": 0, "on": 1, "low": 2, "booting-up": 3}
     assert (state.interval_s, state.period_s, state.stamp) == (3600, 60, "start")
+    assert (temperature.keep, state.keep) == ((), ("states",))
+
+
+def test_a_datastream_may_keep_other_statistics_than_its_property(tmp_path: Path) -> None:
+    text = GOOD.replace("bounds: [-10, 50]", "bounds: [-10, 50]\n    keep: [sketch, time-weighted-mean]")
+    text = text.replace("stamp: start}", "stamp: start, keep: []}")
+
+    temperature, state = _read(tmp_path, text).datastreams
+
+    assert (temperature.keep, state.keep) == (("sketch", "time-weighted-mean"), ())
+    with pytest.raises(DataFileError, match=r"keep: .*reductions that may be kept: circular-mean"):
+        _read(tmp_path, text.replace("[sketch,", "[median,"))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def _stream(slot: int, name: str, *, factor: float = 1.0, addend: float = 0.0, w
     return ProfileDatastream(
         slot=slot, name=name, property_id=name, label=Bilingual(name, name), qualifiers={}, sent_unit="1", unit="1",
         factor=factor, addend=addend, lower_bound=-50.0, upper_bound=1_000.0, decimals=1, words=words or {},
-        interval_s=60, period_s=None, stamp="end",
+        interval_s=60, period_s=None, stamp="end", keep=(),
     )  # fmt: skip
 
 
