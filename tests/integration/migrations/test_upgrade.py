@@ -79,6 +79,11 @@ def _fill(connection: psycopg.Connection) -> None:
         [keys],
     )
     connection.execute("insert into live_change (device_keys) values (%s)", [keys])
+    connection.execute("insert into ledger_adjustment values (date_trunc('hour', now()), 'station-1', 'merged', 2)")
+    connection.execute("insert into retention_mark values ('rejection', now() - interval '90 days')")
+    connection.execute("insert into former_gateway values (%s, %s)", keys[:2])
+    connection.execute("insert into replay_request (reason) values ('clock-behind')")
+    connection.execute("insert into broker_report values ('mqtt://broker:1883', 3, 5, now(), now())")
 
 
 def test_rows_of_the_previous_version_survive_the_upgrade(empty_url: str) -> None:
