@@ -29,8 +29,6 @@ KEPT_BY_PROPERTY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "light-level": _HELD,
         "active-power": _HELD,
         "water-level": _HELD,
-        "pm25": ("sketch",),
-        "pm10": ("sketch",),
     }
 )
 """Observed property -> names in `ingest.aggregation.reductions`; any other property keeps the basic ones alone."""

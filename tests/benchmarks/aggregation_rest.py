@@ -1,6 +1,6 @@
 """Statistics at rest on a real database: what keeping them costs, how fast they are repaired and read.
 
-`python -m tests.benchmarks.aggregation_rest [--devices 1000] [--interval-s 60] [--hours 12]`
+`python -m tests.benchmarks.aggregation_rest [--devices 1000] [--interval-s 60] [--hours 12] [--sketches]`
 
 Observations are written as the worker's writer does it, a batch each simulated minute, with the changes it names; the
 aggregator's steps run after every batch as the service runs them, with the clock of the simulation. What keeping the
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SLOTS = 6
+PLAIN = ("pm25", "pm10", "no2", "air-temperature", "relative-humidity", "o3")
+WITH_SKETCHES = ("sound-level-equivalent", "sound-level-maximum", *PLAIN[2:])
 START_US = 1_763_856_000_000_000  # 2025-11-23T00:00:00Z
 
 
@@ -67,10 +69,10 @@ def write(connection: psycopg.Connection[Any], block: Block, key: np.ndarray) ->
 class Bench:
     """A database with a fleet, a writer and a keeper whose clock we move."""
 
-    def __init__(self, server: machine.Container, url: str, devices: int) -> None:
+    def __init__(self, server: machine.Container, url: str, devices: int, *, sketches: bool = False) -> None:
         self.url = url
         self.devices = devices
-        register(url, devices=devices)
+        register(url, devices=devices, names=WITH_SKETCHES if sketches else PLAIN)
         self.random = np.random.default_rng(1)
         self.writer = psycopg.connect(url, autocommit=True)
         self.session = connect(url, application="bench keeper")
@@ -225,10 +227,11 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1_000)
     parser.add_argument("--interval-s", type=int, default=60)
     parser.add_argument("--hours", type=float, default=12)
+    parser.add_argument("--sketches", action="store_true", help="two of the six datastreams keep a quantile sketch")
     parser.add_argument("--only-keep", action="store_true", help="leave out repair and reading")
     arguments = parser.parse_args()
     with machine.database() as (server, url):
-        bench = Bench(server, url, arguments.devices)
+        bench = Bench(server, url, arguments.devices, sketches=arguments.sketches)
         keep(bench, arguments.interval_s, arguments.hours)
         if not arguments.only_keep:
             repair(bench, min(1_000, arguments.devices))
