@@ -307,6 +307,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         reports = {rival: run_rival(arguments, rival, folder) for rival in RIVALS}
+        # Other work on the machine comes and goes: of ours, measured before and after the rivals, the slower counts.
+        for name, again in run_rival(arguments, "thubon", folder).items():
+            reports["thubon"][name] = max(reports["thubon"][name], again, key=lambda one: float(one["seconds"]))
         for rival in RIVALS[1:]:
             for name in reports[rival]:
                 if name != "micro":

@@ -15,9 +15,6 @@ from ingest.aggregation.rows import NEVER_FIRST, NEVER_LAST, Options, Rows
 from ingest.aggregation.sketch import GREATEST, LEAST, RELATIVE_ERROR, bins_of, values_of
 from tests.unit.aggregation import reference
 
-settings.register_profile("aggregation", deadline=None, max_examples=60)
-settings.load_profile("aggregation")
-
 GROUPS = 4
 HOLD_US = 3_000_000
 LIMIT = 2.0
