@@ -29,7 +29,7 @@ UNKNOWN: Final = "-"
 class LedgerShare:
     """Parallel lists, one element an entry; counts in readings."""
 
-    hours: list[datetime]
+    hours: list[int]  # of receipt, since 1970
     town_ids: list[str]
     sources: list[str]
     families: list[str]
@@ -37,8 +37,9 @@ class LedgerShare:
 
     def parameters(self) -> dict[str, Any]:
         """The entries as parameters of the statement `log_batch`."""
+        written = {hour: datetime.fromtimestamp(hour * 3_600, tz=UTC).isoformat() for hour in dict.fromkeys(self.hours)}
         return {
-            "hours": array_text([hour.isoformat() for hour in self.hours]),
+            "hours": array_text([written[hour] for hour in self.hours]),
             "town_ids": array_text(self.town_ids),
             "sources": array_text(self.sources),
             "families": array_text(self.families),
@@ -57,7 +58,7 @@ def ledger_key(columns: Columns, message: int) -> LedgerKey:
 def share_of(entries: Mapping[LedgerKey, Mapping[str, int]]) -> LedgerShare:
     """A share out of counts by entry and kind; a kind that is not named is 0."""
     return LedgerShare(
-        hours=[datetime.fromtimestamp(hour * 3_600, tz=UTC) for hour, *_ in entries],
+        hours=[hour for hour, *_ in entries],
         town_ids=[key[1] for key in entries],
         sources=[key[2] for key in entries],
         families=[key[3] for key in entries],
@@ -81,11 +82,12 @@ def ledger_share(columns: Columns, tally: Tally) -> LedgerShare:
 
     def summed(kind: str) -> list[int]:
         # Counts in float64 are exact up to 2^53.
-        sums = np.bincount(entry_of, weights=getattr(tally, kind), minlength=len(entries))
-        return [int(count) for count in sums.tolist()]
+        sums = np.bincount(entry_of, weights=getattr(tally, kind), minlength=len(entries)).astype(np.int64)
+        counts: list[int] = sums.tolist()
+        return counts
 
     return LedgerShare(
-        hours=[datetime.fromtimestamp(hour * 3_600, tz=UTC) for hour, *_ in entries],
+        hours=[hour for hour, *_ in entries],
         town_ids=[key[1] for key in entries],
         sources=[key[2] for key in entries],
         families=[key[3] for key in entries],
