@@ -93,6 +93,7 @@ class Worker:
             notices=TOPICS,
             noticed=self._broker_watch.notice,
         )
+        self.metrics.connected.set_function(lambda: float(self._session.ready.is_set()))
         self._batcher: Batcher | None = None
         self._arrived = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -141,7 +142,6 @@ class Worker:
     def checks(self) -> Mapping[str, tuple[bool, str]]:
         """What /readyz answers: name -> (whether it is well, what to know)."""
         connected = self._session.ready.is_set()
-        self.metrics.connected.set(connected)
         return {
             "broker_dropped": self._broker_watch.check(),
             "broker": (connected, "subscribed" if connected else "not connected"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TARGETS: Final[dict[str, Callable[[float], Iterator[Line]]]] = {
     "T1": targets_ingest.t1,
     "T2": targets_ingest.t2,  # T3 and T4 come with it
+    "T2b": targets_ingest.t2b,
     "T5": targets_ingest.t5,
     "T6": targets_ingest.t6,
 }
