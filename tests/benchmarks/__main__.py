@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 TARGETS: Final[dict[str, Callable[[float], Iterator[Line]]]] = {
     "T1": targets_ingest.t1,
     "T2": targets_ingest.t2,  # T3 and T4 come with it
-    "T2b": targets_ingest.t2b,
     "T5": targets_ingest.t5,
     "T6": targets_ingest.t6,
 }
 PROGRAMS: Final = {
+    "T2b": "aggregation_live",
     "T7": "aggregation_core",  # T8 comes with it; needs polars, duckdb, pandas and pyarrow, which `make setup` installs
     "T9": "aggregation_rest",  # T11 comes with it
     "layout": "layout",

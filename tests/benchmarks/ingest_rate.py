@@ -122,23 +122,6 @@ def running_worker(broker: machine.Container, url: str, **settings: str) -> Iter
         worker.wait(30)
 
 
-@contextmanager
-def running_aggregator(url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A ready aggregator of this database."""
-    port = machine.free_port()
-    aggregator = subprocess.Popen(
-        [sys.executable, "-m", "ingest", "aggregator"],
-        env={**os.environ, "THUBON_DATABASE_URL": url, "THUBON_METRICS_PORT": str(port)},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_ready(port)
-        yield aggregator
-    finally:
-        aggregator.terminate()
-        aggregator.wait(30)
-
-
 def measure(
     broker: machine.Container, database: machine.Container, url: str, shape: str, messages: int, devices: int
 ) -> Rate:

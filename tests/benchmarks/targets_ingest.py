@@ -20,7 +20,6 @@ from tests.benchmarks.ingest_rate import (
     ledger_total,
     measure,
     register_fleet,
-    running_aggregator,
     running_worker,
 )
 from tests.benchmarks.load import NAMES
@@ -89,31 +88,6 @@ def t2(seconds: float) -> Iterator[Line]:
     single = _best_of(1, seconds, "single")
     text = f"worker {single.worker_s:.2f} s/M single, {rate.worker_s:.2f} s/M gateway (target 3.0, 0.6)"
     yield Line("T4", text, met=single.worker_s <= 3.0 and rate.worker_s <= 0.6)
-
-
-def t2b(seconds: float) -> Iterator[Line]:
-    """T2 with the aggregator running, 30 times as long as other runs; also the soak: memory of the worker after it."""
-    length_s = 30 * seconds
-    with servers() as (broker, database, url), running_aggregator(url) as aggregator:
-        rate = measure(broker, database, url, "gateway", int(15_000 * length_s), DEVICES)
-        behind_s = _until_no_change_waits(url)
-        spent = 1e6 * machine.processor_s(aggregator.pid) / rate.readings
-    print("   ", rate, flush=True)
-    text = (
-        f"{rate.readings_s:,.0f} readings/s for {rate.seconds:.0f} s with the aggregator (target 400,000),"
-        f" statistics complete {behind_s:.1f} s after the last commit (target 10), aggregator {spent:.2f} s/M,"
-        f" worker memory {rate.worker_memory_bytes / 1e6:.0f} MB"
-    )
-    yield Line("T2b", text, met=rate.readings_s >= 400_000 and behind_s <= 10)
-
-
-def _until_no_change_waits(url: str) -> float:
-    started = time.perf_counter()
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute("select 1 from window_change limit 1").fetchone() is not None:
-            assert time.perf_counter() - started < 600, "the aggregator does not come to an end"
-            time.sleep(0.05)
-    return time.perf_counter() - started
 
 
 def t5(seconds: float) -> Iterator[Line]:

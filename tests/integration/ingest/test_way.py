@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.fleet import register
 from tests.fix_worker import WorkerProcess, wait_until
+from tests.fleet import register
 
 if TYPE_CHECKING:
     from tests.fix_broker import Broker
