@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -136,7 +135,7 @@ class Proxy:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tapped: int | None = None
     ) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while data := await reader.read(_CHUNK_BYTES):
                 await self._hearing.wait()
                 if self._delay_s:
@@ -147,6 +146,9 @@ class Proxy:
                 await writer.drain()
             if writer.can_write_eof() and not writer.is_closing():
                 writer.write_eof()
+        except OSError:
+            # One end was killed: the other has to see it, or a server would keep its transaction and locks.
+            writer.transport.abort()
 
 
 @pytest.fixture
