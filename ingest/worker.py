@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from ingest.background import Background
 from ingest.batch import Batcher, BatchLimits
-from ingest.broker_watch import TOPICS, BrokerWatch
+from ingest.broker_watch import TOPICS
 from ingest.clock import MICROSECONDS_A_SECOND, Clock, SystemClock
 from ingest.columns import Columns, Limits
 from ingest.connect import Session
 from ingest.decode import Decoder
 from ingest.errors import StorageAwayError
-from ingest.fold import FOLDED_AT_ONCE, Folder
-from ingest.housekeeping import Housekeeper
 from ingest.isolate import Isolation
 from ingest.limits import DeviceLimit
 from ingest.metrics import Metrics, MetricsServer
-from ingest.replay import Replay
 from ingest.route import subscriptions
 from ingest.sampling import FloodSampler
 from ingest.settings import WorkerSettings, client_id
@@ -29,9 +26,10 @@ from ingest.validate import Checked, TimeRules, validate
 from ingest.write import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from ingest.records import Message, WriteResult
+    from ingest.registry import RegistrySnapshot
 
 _T = TypeVar("_T")
 _LOG: Final = logging.getLogger(__name__)
@@ -43,15 +41,7 @@ _PAUSE_S: Final = (0.1, 5.0)  # first and longest pause while the storage is awa
 _DRAIN_S: Final = 10.0
 _BUSY_MESSAGES: Final = 50  # a stream that brings more than this in one linger is busy
 _BUSY_LINGERS: Final = 4
-_FOLD_SHARE: Final = 15  # pauses this many times as long as the last fold took: folding costs a sixteenth at most
-_FOLD_LONGEST_S: Final = 0.7  # latest is to be at most a second behind
-_FOLD_UNASKED_S: Final = 1.0  # looks for what a killed worker left behind
 _FIRST_FOLDS: Final = 20
-_REGISTRY_S: Final = 0.5
-_DISK_S: Final = 5.0
-_RETENTION_S: Final = 600.0
-_REPLAY_S: Final = 0.5
-_REPORT_S: Final = 2.0
 
 
 class Worker:
@@ -72,12 +62,14 @@ class Worker:
         self._checked: tuple[Columns, Checked] | None = None  # the batch that is being written
         self._decoder = Decoder(limits=self._limits)
         self._writer = Writer(dsn=dsn, worker=settings.worker, subjects=self._limits.subjects)
-        self._folder = Folder(dsn=dsn, worker=settings.worker)
-        self._housekeeper = Housekeeper(dsn=dsn, settings=settings)
-        self._retainer = Housekeeper(dsn=dsn, settings=settings)  # may take minutes, so never in the other's way
-        self._replay = Replay(dsn=dsn, worker=f"{settings.worker}-replay", settings=settings, clock=self._clock)
         self._threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="storage")
-        self._broker_watch = BrokerWatch(dsn=dsn, broker=str(settings.broker()), worker=settings.worker)
+        self._background = Background(
+            settings=settings,
+            metrics=self.metrics,
+            threads=self._threads,
+            clock=self._clock,
+            registry_changed=self._registry_changed,
+        )
         self._filters = subscriptions(settings.towns or ("+",), share=settings.share)
         self._session = Session(
             address=settings.broker(),
@@ -91,17 +83,13 @@ class Worker:
             deliver=self._deliver,
             given_up=self._given_up,
             notices=TOPICS,
-            noticed=self._broker_watch.notice,
+            noticed=self._background.broker_watch.notice,
         )
         self.metrics.connected.set_function(lambda: float(self._session.ready.is_set()))
         self._batcher: Batcher | None = None
         self._arrived = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._committed = asyncio.Event()
-        self._folding = asyncio.Lock()
-        self._housekeeping = asyncio.Lock()
         self._storage_error: str | None = "not connected yet"
-        self._disk_low = False
         self._isolation: Isolation | None = None  # of a batch that fails as a whole
 
     def stop(self) -> None:
@@ -120,33 +108,27 @@ class Worker:
             if await self._prepare():
                 background = [
                     asyncio.create_task(self._session.run(), name="session"),
-                    asyncio.create_task(self._fold_as_it_comes(), name="fold"),
-                    asyncio.create_task(self._every(_REGISTRY_S, self._refresh_registry), name="registry"),
-                    asyncio.create_task(self._every(_DISK_S, self._watch_disk), name="disk"),
-                    asyncio.create_task(self._every(_RETENTION_S, self._retain), name="retention"),
-                    asyncio.create_task(self._every(_REPORT_S, self._watch_broker), name="broker watch"),
-                    asyncio.create_task(self._every(_REPLAY_S, self._serve_replays), name="replay"),
+                    *self._background.start(),
                 ]
                 await self._write_until_stopped(background)
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            for closable in (self._writer, self._folder, self._housekeeper, self._retainer):
-                closable.close()
-            self._replay.close()
-            self._broker_watch.close()
+            self._writer.close()
+            self._background.close()
             self._threads.shutdown()
             server.stop()
 
     def checks(self) -> Mapping[str, tuple[bool, str]]:
         """What /readyz answers: name -> (whether it is well, what to know)."""
         connected = self._session.ready.is_set()
+        low = self._background.disk_low
         return {
-            "broker_dropped": self._broker_watch.check(),
+            "broker_dropped": self._background.broker_watch.check(),
             "broker": (connected, "subscribed" if connected else "not connected"),
             "storage": (self._storage_error is None, self._storage_error or "takes batches"),
-            "disk": (not self._disk_low, "below the reserve, nothing is acknowledged" if self._disk_low else "enough"),
+            "disk": (not low, "below the reserve, nothing is acknowledged" if low else "enough"),
         }
 
     async def _prepare(self) -> bool:
@@ -155,10 +137,10 @@ class Worker:
         def prepare() -> Batcher:
             # Bounded: other workers may log batches faster than we fold, and then there is no end to wait for.
             for _ in range(_FIRST_FOLDS):
-                if not self._folder.fold():
+                if not self._background.folder.fold():
                     break
             self._writer.load_newest_times()
-            snapshot = self._housekeeper.read_registry()
+            snapshot = self._background.housekeeper.read_registry()
             return Batcher(
                 limits=BatchLimits(
                     messages=self._settings.batch_messages,
@@ -171,9 +153,16 @@ class Worker:
         self._batcher = await self._until_done(prepare)
         if self._batcher is None:
             return False
+        self._background.registry_version = self._batcher.snapshot.version
         self.metrics.registered_devices.set(len(self._batcher.snapshot.devices))
-        await self._watch_disk()
+        await self._background.watch_disk()
         return True
+
+    def _registry_changed(self, snapshot: RegistrySnapshot) -> None:
+        if self._batcher is not None:
+            self._batcher.change_snapshot(snapshot)
+            self._arrived.set()
+            self.metrics.registered_devices.set(len(snapshot.devices))
 
     def _given_up(self) -> list[str]:
         """Filters of other towns and ways of sharing: left in the session, their messages would come twice."""
@@ -218,7 +207,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN_S):
                     await self._write_waiting(batcher)
-                    await self._fold()
+                    await self._background.fold()
             _LOG.info("Drained; %d messages left to the broker", batcher.waiting_messages)
         finally:
             stopping.cancel()
@@ -242,7 +231,7 @@ class Worker:
             if result is None:
                 return
             self._session.acknowledge(columns.messages)
-            self._committed.set()
+            self._background.committed.set()
             oldest_us = columns.messages[0].received_us
             self.metrics.acknowledge_seconds.observe((self._clock.now_us() - oldest_us) / MICROSECONDS_A_SECOND)
             self.metrics.wrote(result)
@@ -255,7 +244,7 @@ class Worker:
 
     def _store(self, columns: Columns) -> WriteResult:
         """Validate and write a batch, or the rest of it when it failed before; runs in a thread."""
-        if self._disk_low:
+        if self._background.disk_low:
             raise StorageAwayError("(free disk space is below THUBON_DISK_RESERVE_BYTES)")
         if self._isolation is None or self._isolation.columns is not columns:
             try:
@@ -304,87 +293,3 @@ class Worker:
                 self._storage_error = None
                 self.metrics.storage_available.set(1)
                 return result
-
-    async def _every(self, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(interval_s)
-            await work()
-
-    async def _fold_as_it_comes(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_FOLD_UNASKED_S):
-                    await self._committed.wait()
-            self._committed.clear()
-            started = time.perf_counter()
-            await self._fold()
-            pause_s = _FOLD_SHARE * (time.perf_counter() - started)
-            await asyncio.sleep(max(self._settings.fold_ms / 1_000, min(pause_s, _FOLD_LONGEST_S)))
-
-    async def _fold(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with self._folding:
-            try:
-                folded = FOLDED_AT_ONCE
-                while folded >= FOLDED_AT_ONCE:  # fewer: the log was empty behind it
-                    started = time.perf_counter()
-                    folded = await loop.run_in_executor(self._threads, self._folder.fold)
-                    if folded:
-                        self.metrics.fold_seconds.observe(time.perf_counter() - started)
-            except StorageAwayError as error:
-                _LOG.debug("Fold waits: %s", error)
-
-    async def _keep_house(self, work: Callable[..., _T], *arguments: object) -> _T | None:
-        """Do one of the housekeeper's works, one at a time; None when the storage is away."""
-        loop = asyncio.get_running_loop()
-        async with self._housekeeping:
-            try:
-                return await loop.run_in_executor(self._threads, work, *arguments)
-            except StorageAwayError as error:
-                _LOG.debug("Housekeeping waits: %s", error)
-                return None
-
-    async def _refresh_registry(self) -> None:
-        batcher = self._batcher
-        if batcher is None:
-            return
-        snapshot = await self._keep_house(self._housekeeper.registry_if_changed, batcher.snapshot.version)
-        if snapshot is not None:
-            batcher.change_snapshot(snapshot)
-            self._arrived.set()
-            self.metrics.registered_devices.set(len(snapshot.devices))
-            _LOG.info("Registry version %d, %d devices", snapshot.version, len(snapshot.devices))
-
-    async def _watch_disk(self) -> None:
-        free = await self._keep_house(self._housekeeper.disk_free_bytes)
-        low = free is not None and free < self._settings.disk_reserve_bytes
-        if low != self._disk_low:
-            _LOG.error("Free disk space %s B, reserve %d B", free, self._settings.disk_reserve_bytes)
-        self._disk_low = low
-        self.metrics.disk_low.set(low)
-        self.metrics.disk_free_bytes.set(float("nan") if free is None else free)
-
-    async def _retain(self) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._retainer.retain)
-        except StorageAwayError as error:
-            _LOG.warning("Retention waits: %s", error)  # the reason says all
-
-    async def _serve_replays(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while not self._disk_low:
-                outcome = await loop.run_in_executor(self._threads, self._replay.serve)
-                if outcome is None:
-                    return
-                self.metrics.replayed_readings.inc(outcome.mended)
-        except StorageAwayError as error:
-            _LOG.debug("Replay waits: %s", error)
-
-    async def _watch_broker(self) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._broker_watch.report)
-        except StorageAwayError as error:
-            _LOG.debug("The broker's report waits: %s", error)
-        self.metrics.broker_dropped.set(self._broker_watch.dropped)
-        self.metrics.broker_queued.set(self._broker_watch.queued)
