@@ -39,13 +39,6 @@ class Options:
         """The limit of each of these groups."""
         return self.limit[group] if isinstance(self.limit, np.ndarray) else self.limit
 
-    def slice(self, low: int, high: int) -> Options:
-        """The options of the groups low to high - 1, renumbered from 0."""
-        return Options(
-            hold_us=self.hold_us if isinstance(self.hold_us, int) else self.hold_us[low:high],
-            limit=self.limit[low:high] if isinstance(self.limit, np.ndarray) else self.limit,
-        )
-
 
 @dataclass
 class Rows:
