@@ -19,13 +19,14 @@ def rows(
     Blocks until everything is here, at most for the session's statement_timeout.
 
     Raises:
+        psycopg.OperationalError: the connection is lost.
         psycopg.Error: as the server says.
     """
     text = psycopg.ClientCursor(connection).mogrify(statement, parameters)
     libpq = connection.pgconn
     answer = libpq.exec_(text.encode())
     if answer.status != pq.ExecStatus.COPY_OUT:
-        raise psycopg.errors.error_from_result(answer)
+        raise _error(libpq, answer)
     received: list[bytes] = []
     while True:
         size, data = libpq.get_copy_data(0)
@@ -34,5 +35,12 @@ def rows(
         received.append(bytes(data))
     while (last := libpq.get_result()) is not None:
         if last.status != pq.ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(last)
+            raise _error(libpq, last)
     return received
+
+
+def _error(libpq: pq.abc.PGconn, result: pq.abc.PGresult) -> psycopg.Error:
+    error = psycopg.errors.error_from_result(result)
+    if libpq.status == pq.ConnStatus.BAD:
+        return psycopg.OperationalError(str(error))  # a lost connection has no error code that would tell
+    return error

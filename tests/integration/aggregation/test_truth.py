@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -106,6 +108,34 @@ def test_windows_whose_observations_went_are_sealed(database: Database, devices:
     assert sorted(after) == sorted(before)
     assert sealed is not None
     assert sealed[0] > 0
+
+
+@pytest.mark.fault
+def test_a_session_cut_in_the_middle_of_a_step_leaves_no_half_step(
+    database: Database, devices: list[tuple[int, int]], fault_count: int
+) -> None:
+    random = np.random.default_rng(time.time_ns())
+    batches = random_batches(random, devices, batches=6 * max(2, fault_count), span_us=30 * HOUR_US)
+    with psycopg.connect(database.url, autocommit=True) as administrator:
+        for number, batch in enumerate(batches):
+            commit(database, batch)
+            if number % 3:
+                continue
+            made, connection = keeper(database, NOON_US + 30 * HOUR_US)
+            cut = threading.Timer(
+                float(random.uniform(0, 0.05)),
+                administrator.execute,
+                ["select pg_terminate_backend(%s)", [connection.info.backend_pid]],
+            )
+            cut.start()
+            with contextlib.suppress(psycopg.OperationalError, psycopg.InterfaceError):
+                settle(made)
+            cut.join()
+            connection.close()
+    made, connection = keeper(database, NOON_US + 30 * HOUR_US)
+    settle(made)
+    connection.close()
+    assert compare(database) > 50
 
 
 def test_a_batch_that_commits_after_the_fold_passed_its_time_is_not_lost(
