@@ -17,11 +17,3 @@ class ConnectionRefusedByBrokerError(IngestError):
 
 class StorageAwayError(IngestError):
     """The database cannot be written to at the moment; the same batch is tried again after a pause."""
-
-
-class StoppedError(IngestError):
-    """The worker is stopping; what is not committed stays unacknowledged and the broker keeps it."""
-
-
-class OutdatedError(IngestError):
-    """What a replay has read was changed meanwhile; it is read anew."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
@@ -164,8 +163,3 @@ class BrokerAddress:
 def client_id(settings: WorkerSettings) -> str:
     """The worker's MQTT client id: fixed, so that the broker keeps its session over restarts."""
     return f"thubon-ingest-{settings.worker}"
-
-
-def host_name() -> str:
-    """Name of this machine, for logs."""
-    return socket.gethostname()
