@@ -17,3 +17,7 @@ class ConnectionRefusedByBrokerError(IngestError):
 
 class StorageAwayError(IngestError):
     """The database cannot be written to at the moment; the same batch is tried again after a pause."""
+
+
+class OutdatedError(IngestError):
+    """What a replay has read was changed meanwhile; it is read anew."""
