@@ -54,7 +54,7 @@ audit: setup ## known weaknesses of the pinned dependencies (asks the network)
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 lock: ## pin the dependencies of pyproject.toml (UPGRADE=yes: to their newest; needs uv)
-	$(COMPILE) --extra demo --extra dev $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	$(COMPILE) --extra demo --extra dev --extra history --extra load $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 	$(COMPILE) --constraints requirements.lock --output-file requirements-app.lock
 	$(COMPILE) --extra bench --constraints requirements.lock --output-file requirements-bench.lock
 
