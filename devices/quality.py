@@ -29,7 +29,7 @@ class Quality(IntFlag):
 
 
 LEFT_OUT: Final = Quality.CALIBRATING | Quality.FAULT | Quality.SPIKE | Quality.STUCK | Quality.FLAT_AT_BOUND
-"""Flags that leave a value out of statistics, indices and headlines: it tells about the instrument, not about the world.
+"""Flags that leave a value out of statistics, indices and headlines: they tell about the instrument, not the world.
 
 An unexpected value stays in (extremes are what a city asks about), and so does one whose clock is some minutes fast.
 SQL has the same rule as `quality_admits(quality)`.

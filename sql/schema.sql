@@ -183,7 +183,7 @@ $$;
 comment on column observation_set.value_by_slot is
   'NaN: this slot had no reading at this time. No reading is ever NaN: it would have been refused.';
 comment on column observation_set.quality_by_slot is
-  'Bit set a slot: 1 calibrating, 2 fault; null: all are 0.';
+  'Bit set a slot: 1 calibrating, 2 fault, 4 outside expected range, 8 spike, 16 stuck, 32 flat at bound, 64 clock skew; null: all are 0.';
 -- Serves the uniqueness of (datastream, phenomenon time) and the history of one device.
 create unique index observation_set_device_time_idx on observation_set (device_key, phenomenon_time);
 
@@ -282,6 +282,11 @@ begin
   end if;
 end
 $$;
+
+-- Whether a value of this quality enters statistics, as devices/quality.py has it: not when the instrument calibrates (1) or
+-- reports a fault (2), nor what is a spike (8), stuck (16) or flat-lined at a bound (32).
+create function quality_admits(quality smallint) returns boolean
+language sql immutable parallel safe as $$ select coalesce(quality, 0) & 59 = 0 $$;
 
 -- The narrow face for people and tests: a row an observation.
 create view observation as
@@ -656,7 +661,10 @@ create table window_set (
   held_value_s float8[], held_s float8[],
   increase float8[], resets integer[],
   state_s float8[],                            -- eight a slot: seconds in the states 0 to 6, and in others
-  transitions integer[]
+  transitions integer[],
+  flags integer[],                             -- seven a slot: readings that bear bit 1, 2, 4 ... 64; null: none does
+  above integer[],                             -- readings above the datastream's limit
+  longest_run integer[], run_at_start integer[], run_at_end integer[]
 ) with (toast_tuple_target = 8160);
 -- Serves a device's windows in order of time, and their uniqueness.
 create unique index window_set_key_idx on window_set (device_key, length_s, start_time);

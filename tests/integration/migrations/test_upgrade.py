@@ -84,6 +84,19 @@ def _fill(connection: psycopg.Connection) -> None:
     connection.execute("insert into former_gateway values (%s, %s)", keys[:2])
     connection.execute("insert into replay_request (reason) values ('clock-behind')")
     connection.execute("insert into broker_report values ('mqtt://broker:1883', 3, 5, now(), now())")
+    connection.execute("insert into window_change (changes) values ('\\x00')")
+    connection.execute("insert into aggregation_state values (%s, now(), now(), now())", [keys[0]])
+    connection.execute(
+        """
+        insert into window_set (device_key, length_s, start_time, changed_time, computed_time, count, flagged, sum,
+                                second_moment, min, min_time, max, max_time, first, first_time, last, last_time)
+        select key, 900, date_bin('15 minutes', now(), 'epoch'), now(), now(), '{3}', '{1}', '{6}', '{2}', '{1}',
+               array[now()], '{3}', array[now()], '{1}', array[now()], '{3}', array[now()]
+        from unnest(%s::integer[]) key
+        """,
+        [keys],
+    )
+    connection.execute("insert into window_sketch values (%s, 900, now(), 1, '{7,9}', '{2,1}')", [keys[0]])
 
 
 def test_rows_of_the_previous_version_survive_the_upgrade(empty_url: str) -> None:
