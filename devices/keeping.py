@@ -21,6 +21,11 @@ KEPT_BY_PROPERTY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "vehicle-speed": ("harmonic-mean", "sketch"),
         "active-energy": _COUNTER,
         "operating-time": _COUNTER,
+        "reactive-energy": _COUNTER,
+        "rainfall-total": _COUNTER,
+        "signal-mode": _STATE,
+        "parking-occupied": _STATE,
+        "water-detected": _STATE,
         "lamp-state": _STATE,
         "lamp-failure": _STATE,
         "door-open": _STATE,
@@ -29,6 +34,7 @@ KEPT_BY_PROPERTY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "light-level": _HELD,
         "active-power": _HELD,
         "water-level": _HELD,
+        "water-depth": _HELD,
     }
 )
 """Observed property -> names in `ingest.aggregation.reductions`; any other property keeps the basic ones alone."""

@@ -50,8 +50,10 @@ class ObservedProperty:
     upper_bound: float  # inclusive, in `unit`
     decimals: int  # digits after the point that make sense to a reader, 0..6
     words: Mapping[str, int] = field(default_factory=dict)  # enumeration: word -> number; empty: a number
-    fiware: str | None = None  # <model>.<attribute> of the Smart Data Models
-    sensorthings: str | None = None  # name of the SensorThings ObservedProperty
+    fiware: str = "Device.value"  # <model>.<attribute> of the Smart Data Models; Device.value where no model has one
+    sensorthings: str = ""  # name of the SensorThings ObservedProperty
+    definition: str = ""  # URI that says what is observed, the SensorThings definition
+    molar_mass_g_mol: float | None = None  # of a gas, by which a mixing ratio becomes a mass concentration
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class DeviceProfile:
     reporting_interval_s: int
     datastreams: tuple[ProfileDatastream, ...]  # by slot
     examples: tuple[ProfileExample, ...]
+    indicative: bool = False  # "trạm tham khảo": no index from it is published as one of a station
 
     def datastream(self, name: str) -> ProfileDatastream | None:
         """The datastream of this name, or None."""

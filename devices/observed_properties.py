@@ -43,8 +43,10 @@ class _PropertyEntry(BaseModel):
     bounds: tuple[Finite, Finite]
     decimals: int = Field(ge=0, le=6)
     words: dict[Identifier, int] = {}
-    fiware: str | None = None
-    sensorthings: str | None = None
+    fiware: str = Field(default="Device.value", pattern=r"^[A-Z][A-Za-z]+\.[A-Za-z0-9_]+$")
+    sensorthings: str = Field(min_length=1)
+    definition: str = Field(pattern=r"^(https?://|urn:)\S+$")
+    molar_mass_g_mol: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -88,6 +90,8 @@ def read_observed_properties(document: Document) -> Mapping[str, ObservedPropert
                 words=MappingProxyType(entry.words),
                 fiware=entry.fiware,
                 sensorthings=entry.sensorthings,
+                definition=entry.definition,
+                molar_mass_g_mol=entry.molar_mass_g_mol,
             )
             for property_id, entry in entries.items()
         }

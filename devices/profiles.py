@@ -90,6 +90,7 @@ class _ProfileEntry(_Entry):
     name: BilingualEntry
     description: BilingualEntry
     reporting_interval_s: Seconds
+    indicative: bool = False
     datastreams: list[_DatastreamEntry] = Field(min_length=1, max_length=MAX_DATASTREAMS_PER_DEVICE)
     examples: list[_ExampleEntry] = Field(min_length=2)
 
@@ -121,6 +122,7 @@ def read_profile(document: Document, properties: Mapping[str, ObservedProperty])
         reporting_interval_s=entry.reporting_interval_s,
         datastreams=tuple(datastreams.values()),
         examples=tuple(_example(example) for example in entry.examples),
+        indicative=entry.indicative,
     )
 
 
@@ -139,7 +141,7 @@ def _resolve(
         raise fault("property", f"'{stream.property}' is not an observed property; allowed: {', '.join(properties)}")
     sent_unit = stream.unit or of.unit
     try:
-        converted = conversion(sent_unit, of.unit)
+        converted = conversion(sent_unit, of.unit, of.molar_mass_g_mol)
     except UnitError as error:
         raise fault("unit", str(error)) from error
     words = of.words if stream.words is None else stream.words

@@ -74,6 +74,10 @@ UNITS: Final[dict[str, Unit]] = {
     **_units("pressure", {"Pa": "1", "hPa": "100", "kPa": "1000", "mbar": "100", "bar": "100000", "mm[Hg]": "133.322"}),
     **_units("time", {"s": "1", "ms": "1/1000", "min": "60", "h": "3600", "d": "86400"}),
     **_units("irradiance", {"W/m2": "1", "kW/m2": "1000"}),
+    **_units("illuminance", {"lx": "1", "klx": "1000"}),
+    # UCUM has no var: the annotation tells reactive from apparent power, which are never converted into one another.
+    **_units("reactive power", {"V.A{reactive}": "1", "kV.A{reactive}": "1000"}),
+    **_units("reactive energy", {"V.A.h{reactive}": "1", "kV.A.h{reactive}": "1000"}),
     **_units("sound pressure level", {"dB[SPL]": "1"}),
     # UCUM has B[W] but no B[mW]: the annotation keeps the code valid and says what the level is relative to.
     **_units("radio power level", {"dB{mW}": "1"}),
@@ -81,13 +85,27 @@ UNITS: Final[dict[str, Unit]] = {
 """Every unit a device may send, by its case-sensitive UCUM code."""
 
 
-def conversion(sent: str, stored: str) -> Conversion:
+MOLAR_VOLUME_L_MOL: Final = Fraction("8.31446261815324") * Fraction("298.15") / Fraction("101325") * 1000
+"""Of an ideal gas at 25 Cel and 760 mm[Hg], the state QCVN 05:2023/BTNMT gives its limits for: 24.465 L/mol."""
+
+
+def conversion(sent: str, stored: str, molar_mass_g_mol: float | None = None) -> Conversion:
     """How a value in the unit `sent` becomes one in the unit `stored`.
+
+    Args:
+        sent: UCUM code as the device sends.
+        stored: UCUM code of the observed property.
+        molar_mass_g_mol: of a gas: its mixing ratio (ppb, ppm, %) then becomes a mass concentration at 25 Cel and
+            760 mm[Hg]. A convention, not an identity: it holds as far as the device measured in that state.
 
     Raises:
         UnitError: a code is not in `UNITS`, or the two units measure different things; names the units that would do.
     """
     source, target = _unit(sent), _unit(stored)
+    if molar_mass_g_mol is not None and (source.dimension, target.dimension) == ("number", "mass concentration"):
+        # g/mol by L/mol is g/L, of which one is 1e9 ug/m3.
+        ug_m3_by_ratio = Fraction(str(molar_mass_g_mol)) / MOLAR_VOLUME_L_MOL * 10**9
+        return Conversion(factor=float(source.factor * ug_m3_by_ratio / target.factor), addend=0.0)
     if source.dimension != target.dimension:
         allowed = ", ".join(code for code, unit in UNITS.items() if unit.dimension == target.dimension)
         raise UnitError(

@@ -290,15 +290,18 @@ class RiverGauge(Station):
     reach: Reach
 
     PERIOD_S: ClassVar[float] = 300.0
+    REFERENCE_M: ClassVar[float] = 18.0  # height of the radar above the gauge datum, above every flood
     DECIMALS: ClassVar[Mapping[str, int]] = MappingProxyType(
-        {"water-level": 2, "rain": 1, "temperature": 0, "battery-voltage": 1, "signal": 0}
+        {"water-level": 2, "rain": 1, "temperature": 0, "battery-voltage": 1, "signal": 0, "distance": 3}
     )
 
     def observe(self, times_s: FloatArray) -> ValuesByName:
         """Water level at these times and rain of the five minutes before."""
         waves = 0.008 * gaussian(key_of(self.seed, self.device_id, "waves"), np.floor(times_s).astype(np.int64))
+        level = self.reach.level(times_s) + waves
         return {
-            "water-level": self.reach.level(times_s) + waves,
+            "water-level": level,
+            "distance": self.REFERENCE_M - level,
             "rain": _rain_in_period(self.sky, key_of(self.seed, self.device_id, "rain"), times_s, self.PERIOD_S),
             "temperature": self.box_temperature(times_s),
             "battery-voltage": self.battery_voltage(times_s),

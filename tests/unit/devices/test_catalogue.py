@@ -53,6 +53,21 @@ def test_the_good_examples_of_a_profile_show_most_of_its_datastreams(profile: De
     assert len(shown) >= 0.7 * len(profile.datastreams)
 
 
+def test_the_catalogue_has_sixteen_profiles_or_more_and_what_radio_devices_say_of_themselves() -> None:
+    assert len(CATALOGUE) >= 16
+    for profile in CATALOGUE.values():
+        powered = {stream.property_id for stream in profile.datastreams}
+        if powered & {"battery-level", "battery-voltage"}:
+            assert "signal-strength" in powered
+
+
+def test_every_observed_property_has_its_names_elsewhere() -> None:
+    properties = load_observed_properties().values()
+    assert all(of.fiware and of.sensorthings and of.definition for of in properties)
+    names = Counter(of.sensorthings for of in properties)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_every_domain_has_device_profiles() -> None:
     assert {profile.domain for profile in CATALOGUE.values()} == set(DOMAINS)
 
@@ -86,17 +101,33 @@ def test_bounds_and_words_are_those_of_the_property_or_narrower() -> None:
 def test_the_published_slots_never_move() -> None:
     # Stored rows hold values by slot: this list may only grow at the ends.
     published = {
+        "camera-counter": "flow-motorcycle flow-car flow-suv flow-pickup flow-van flow-bus flow-light-truck"
+        " flow-truck flow-tricycle flow-bicycle speed occupancy headway queue-length"
+        " temperature signal",
+        "parking-sensor": "occupied battery battery-voltage temperature signal",
+        "signal-controller": "mode plan cycle-time green-g1 green-g2 green-g3 green-g4 failed-lamps"
+        " pedestrian-calls voltage door battery-voltage temperature signal",
         "traffic-counter": "flow-motorcycle flow-car flow-bus flow-truck flow-bicycle speed occupancy temperature"
         " battery-voltage signal",
+        "feeder-meter": "voltage-l1 voltage-l2 voltage-l3 current-l1 current-l2 current-l3 power-l1 power-l2"
+        " power-l3 power reactive-power energy reactive-energy power-factor frequency"
+        " current-distortion signal",
         "lamp-controller": "level-commanded level power energy voltage current power-factor state lamp-failure"
         " operating-time temperature signal",
         "lighting-cabinet": "voltage-l1 voltage-l2 voltage-l3 current-l1 current-l2 current-l3 power-l1 power-l2"
-        " power-l3 power energy power-factor frequency leakage circuit mode door temperature signal",
+        " power-l3 power energy power-factor frequency leakage circuit mode door temperature"
+        " signal",
+        "motion-luminaire": "level-commanded level power energy voltage current power-factor state lamp-failure"
+        " operating-time motions temperature signal",
+        "air-sensor": "pm1 pm25 pm10 no2 o3 co temperature humidity battery-voltage signal",
         "air-station": "pm25 pm10 no2 so2 co o3 temperature humidity enclosure-temperature",
+        "flood-sensor": "depth water battery-voltage temperature signal",
+        "noise-meter": "laeq lamax la10 la50 la90 battery signal",
+        "rain-gauge": "rain rain-total battery-voltage temperature signal",
+        "river-gauge": "water-level rain temperature battery-voltage signal distance",
+        "uv-station": "uv-index solar illuminance sunshine temperature battery-voltage signal",
         "weather-station": "temperature humidity pressure wind-speed wind-direction wind-gust rain solar"
         " battery-voltage signal",
-        "river-gauge": "water-level rain temperature battery-voltage signal",
-        "noise-meter": "laeq lamax la10 la50 la90 battery signal",
     }
     for profile_id, names in published.items():
         stored = names.split()

@@ -150,11 +150,15 @@ def test_a_catalogue_keeps_files_where_their_domain_and_id_say(tmp_path: Path) -
         ("bounds: [1, 0]", r"yaml:1: heat: .*bounds must be \[lower, upper\]"),
         ("words: {a: 1, b: 1}", r"yaml:1: heat: .*every word needs a number of its own"),
         ("words: {a: 7}", r"yaml:1: heat: .*words \['a'\] lie outside the bounds"),
+        ("definition: heat", r"yaml:\d+: heat\.definition: .*should match pattern"),
+        ("fiware: heat", r"yaml:\d+: heat\.fiware: .*should match pattern"),
+        ("molar_mass_g_mol: 0", r"yaml:\d+: heat\.molar_mass_g_mol: .*greater than 0"),
         ("decimals: 9", r"yaml:\d: heat\.decimals: .*less than or equal to 6"),
     ],
 )
 def test_an_observed_property_agrees_with_itself(tmp_path: Path, fault: str, error: str) -> None:
     entry = {"name": "{vi: Nhiệt, en: Heat}", "description": "Heat.", "unit": "J", "bounds": "[0, 5]", "decimals": "0"}
+    entry |= {"sensorthings": "Heat", "definition": "urn:heat"}
     key, _, value = fault.partition(": ")
     lines = [f"  {name}: {text}" for name, text in (entry | {key: value}).items()]
     file = tmp_path / "properties.yaml"

@@ -76,7 +76,7 @@ def test_a_day_of_commissioning_starts_at_local_midnight(text: str, time: dateti
         ("15.876", '"15,876"', "2: latitude: '15,876' is not in degrees from -90 to 90; the decimal sign is a point"),
         ("15.876", "nan", "2: latitude: 'nan' is not in degrees"),
         ("108.328", "", "2: longitude: '' is not in degrees from -180 to 180"),
-        ("lamp-controller", "lamp", "2: profile: 'lamp' is not in the catalogue; allowed: traffic-counter, "),
+        ("lamp-controller", "lamp", "2: profile: 'lamp' is not in the catalogue; allowed: camera-counter, "),
         (",,", ",ha-1,", "2: gateway: a device cannot be its own gateway"),
         (",,", ",Ga,", "2: gateway: 'Ga' is not an id"),
         (",,", ",,23/11/2025", "2: commissioned: '23/11/2025' is not usable; allowed: a day such as 2025-11-23"),
