@@ -69,7 +69,7 @@ class Decoder:
         for message in messages:
             index = len(columns.messages)
             payload = message.payload
-            door = doors.get(message.topic) or self._door(message.topic, columns.snapshot)
+            door = doors.get(message.topic) or self._door(message, columns.snapshot)
             route, device = door.route, door.device
             columns.messages.append(message)
             columns.routes.append(route)
@@ -102,24 +102,29 @@ class Decoder:
                 columns.truncate_rows(rows, values)
                 self._slow.message(columns, index, device)
 
-    def _door(self, topic: str, snapshot: RegistrySnapshot) -> _Door:
+    def _door(self, message: Message, snapshot: RegistrySnapshot) -> _Door:
         if len(self._doors) >= _KEPT_DOORS:
             self._doors.clear()
-        route = self._router.route(topic)
+        route = self._router.route(message.topic)
         device = snapshot.by_id.get(route.source)
-        refusal = _refusal_at_the_door(route, device)
-        door = self._doors[topic] = _Door(route, None if refusal else device, refusal)
+        until_us = device.former_towns.get(route.town_id) if device else None
+        moved = until_us is not None and message.received_us < until_us
+        refusal = _refusal_at_the_door(route, device, moved=moved)
+        door = _Door(route, None if refusal else device, refusal)
+        # A topic of the town a device moved from is open for some time, so what was found now says nothing of later.
+        if until_us is None:
+            self._doors[message.topic] = door
         return door
 
 
-def _refusal_at_the_door(route: Route, device: RegisteredDevice | None) -> tuple[Reason, str] | None:
+def _refusal_at_the_door(route: Route, device: RegisteredDevice | None, *, moved: bool) -> tuple[Reason, str] | None:
     if route.family == "unknown":
         return Reason.BAD_TOPIC, "the topic must be thubon/v1/<town>/<device>/telemetry, gateway or status"
     if device is None:
         return Reason.UNKNOWN_DEVICE, f"'{route.source}' is not in the registry"
     if device.retired:
         return Reason.UNKNOWN_DEVICE, f"'{route.source}' is retired"
-    if device.town_id != route.town_id:
+    if device.town_id != route.town_id and not moved:
         return Reason.WRONG_TOWN, f"'{route.source}' belongs to '{device.town_id}', the topic says '{route.town_id}'"
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from ingest.knocks import KNOCKS_LEFT
 from ingest.storage import QUERIES, connect, named_errors, read_registry, registry_version
 
 if TYPE_CHECKING:
@@ -80,5 +81,8 @@ class Housekeeper:
                 ).fetchone()
                 if not row or not row["more"]:
                     break
+            connection.execute(
+                QUERIES["trim_knocks"], {"keep_days": self._settings.rejection_days, "kept": KNOCKS_LEFT}
+            )
             connection.execute(QUERIES["trim_replay_requests"], {"keep_days": self._settings.rejection_days})
             connection.execute(QUERIES["trim_live_changes"], {"keep_s": self._settings.live_minutes * 60})

@@ -86,6 +86,7 @@ class RegisteredDevice:
     layout: Layout
     gateway_id: str | None
     retired: bool
+    former_towns: Mapping[str, int]  # towns it moved from -> up to when their topics are taken, Unix microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def build_snapshot(
 
     Args:
         version: of the registry the rows were read at.
-        device_rows: device_key, device_id, town_id, gateway_id, commissioned_us, retired; in any order.
+        device_rows: device_key, device_id, town_id, gateway_id, commissioned_us, retired, former_towns; in any order.
         datastream_rows: device_key, slot, name, lower_bound, upper_bound, factor, addend, words; sorted by device_key
             and slot.
     """
@@ -127,6 +128,7 @@ def build_snapshot(
                 layout=layout,
                 gateway_id=row["gateway_id"],
                 retired=row["retired"],
+                former_towns=row["former_towns"] or {},
             )
         )
     return RegistrySnapshot(

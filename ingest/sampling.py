@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from devices.reasons import Reason
+from ingest.knocks import find_knocks
 from ingest.ledger import ledger_key
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class FloodSampler:
                 kept += _gather(samples, [((entry, each.reason, source), each) for each in rejections])
         for sample in samples.values():
             sample.describe()
-        return replace(checked, rejections=kept)
+        return replace(checked, rejections=kept, knocks=find_knocks(columns, checked.rejections))
 
     def _source(self, columns: Columns, index: int, reason: Reason) -> str:
         source = columns.routes[index].source

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.columns import Columns
+    from ingest.knocks import Knock
     from ingest.registry import Layout
 
 _SECOND_US: Final = 1_000_000
@@ -37,6 +38,7 @@ class Checked:
     blocks: list[Block]
     rejections: list[Rejection]
     tally: Tally  # received, missing and rejected are filled; the writer fills the others
+    knocks: list[Knock] | None = None  # of all rejections, where some were gathered since
 
 
 def validate(columns: Columns, rules: TimeRules, *, subjects: int) -> Checked:

@@ -17,6 +17,7 @@ import psycopg
 
 from ingest import copy_binary
 from ingest.errors import StorageAwayError
+from ingest.knocks import find_knocks, note_knocks
 from ingest.latest import slot_bits
 from ingest.ledger import LedgerShare, ledger_share
 from ingest.merge import compare, make_unique
@@ -50,6 +51,7 @@ def account_batch(connection: psycopg.Connection[dict[str, Any]], written: Writt
     if written.rejections:
         with connection.cursor().copy(QUERIES["copy_rejections"]) as copy:
             copy_rows(copy, written.columns, written.rejections, time_of)
+    note_knocks(connection, written.knocks)
     return ledger_share(written.columns, written.tally)
 
 
@@ -154,7 +156,8 @@ class Writer:
             conflict=np.zeros(messages, dtype=np.int64),
         )
         rejections = list(checked.rejections)
-        written = Written(columns=columns, tally=tally, rejections=rejections)
+        knocks = find_knocks(columns, rejections) if checked.knocks is None else checked.knocks
+        written = Written(columns=columns, tally=tally, rejections=rejections, knocks=knocks)
         newest: list[_Newest] = []
         straight: list[tuple[Block, NDArray[np.int32]]] = []
         staged: list[tuple[Block, NDArray[np.int32]]] = []

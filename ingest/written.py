@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.columns import Columns
+    from ingest.knocks import Knock
     from ingest.records import Block, Rejection, Tally
 
 _HOUR_US: Final = 3_600_000_000
@@ -35,6 +36,7 @@ class Written:
     columns: Columns
     tally: Tally
     rejections: list[Rejection]
+    knocks: list[Knock]
     stored: list[StoredCells] = field(default_factory=list)
 
     def merged_elsewhere(self) -> dict[tuple[int, str], int]:

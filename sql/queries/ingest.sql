@@ -6,9 +6,16 @@ select version from registry_version
 -- Every device with what the worker needs to know of it.
 select d.device_key, d.device_id, d.town_id, g.device_id as gateway_id,
        (extract(epoch from d.commissioned_time) * 1000000)::bigint as commissioned_us,
-       d.retired_time is not null as retired
+       d.retired_time is not null as retired, f.former_towns
 from device d
 left join device g on g.device_key = d.gateway_key
+left join (
+  -- Towns whose topics a moved device may still use: town -> up to when, Unix microseconds.
+  select device_key, jsonb_object_agg(town_id, until_us) as former_towns
+  from (select device_key, town_id, max(extract(epoch from accepted_until) * 1000000)::bigint as until_us
+        from device_placement where accepted_until is not null group by device_key, town_id) p
+  group by device_key
+) f on f.device_key = d.device_key
 order by d.device_key
 
 -- name: registry_datastreams
@@ -173,10 +180,11 @@ order by batch_key
 
 -- name: fold_latest
 -- Moves latest forward by the named rows, at most one a device; a slot takes a value only from a time not older than its own.
-insert into latest as l (device_key, phenomenon_time, received_time, value_by_slot, time_by_slot, quality_by_slot)
+insert into latest as l (device_key, phenomenon_time, received_time, value_by_slot, time_by_slot, quality_by_slot,
+                         online_since)
 select o.device_key, o.phenomenon_time, o.received_time, o.value_by_slot,
        latest_times(null, o.value_by_slot, o.phenomenon_time),
-       coalesce(o.quality_by_slot, array_fill(0::smallint, array[cardinality(o.value_by_slot)]))
+       coalesce(o.quality_by_slot, array_fill(0::smallint, array[cardinality(o.value_by_slot)])), o.received_time
 from (select u.device_key, timestamptz 'epoch' + u.us * interval '1 microsecond' as phenomenon_time
       from unnest(%(device_keys)s::integer[], %(times_us)s::bigint[]) u (device_key, us)) k
 cross join lateral (
@@ -191,7 +199,14 @@ set phenomenon_time = greatest(l.phenomenon_time, excluded.phenomenon_time),
     value_by_slot = latest_values(l.value_by_slot, l.time_by_slot, excluded.value_by_slot, excluded.phenomenon_time),
     quality_by_slot = latest_qualities(l.quality_by_slot, l.time_by_slot, excluded.value_by_slot, excluded.quality_by_slot,
                                        excluded.phenomenon_time),
-    time_by_slot = latest_times(l.time_by_slot, excluded.value_by_slot, excluded.phenomenon_time)
+    time_by_slot = latest_times(l.time_by_slot, excluded.value_by_slot, excluded.phenomenon_time),
+    -- It was stale (see device_live) when this came: it is back since now.
+    online_since = case
+      when l.phenomenon_time + 3 * interval '1 second' * (select d.reporting_interval_s from device d
+                                                          where d.device_key = l.device_key) < excluded.received_time
+        then excluded.received_time
+      else l.online_since
+    end
 
 -- name: announce_change
 -- Tells live push which devices changed in this transaction.
@@ -249,3 +264,41 @@ returning dropped, dropped_time
 -- name: disk_free
 -- Free bytes under the database; null where the server does not let us ask.
 select database_disk_free_bytes()
+
+-- name: note_knocks
+-- Devices that no town has registered, or that another has: counts those known, adds others while there is room.
+insert into knock as k (device_id, town_id, reason, gateway_id, first_time, last_time, messages, readings, topic, sample)
+select g.device_id, g.town_id, g.reason, g.gateway_id, timestamptz 'epoch' + g.first_us * interval '1 microsecond',
+       timestamptz 'epoch' + g.last_us * interval '1 microsecond', g.messages, g.readings, g.topic, g.sample
+from unnest(%(device_ids)s::text[], %(town_ids)s::text[], %(reasons)s::text[], %(gateway_ids)s::text[],
+            %(firsts_us)s::bigint[], %(lasts_us)s::bigint[], %(messages)s::bigint[],
+            %(readings)s::bigint[], %(topics)s::text[], %(samples)s::bytea[])
+     with ordinality g (device_id, town_id, reason, gateway_id, first_us, last_us, messages, readings, topic, sample, number)
+where exists (select from town t where t.town_id = g.town_id)
+  and (exists (select from knock o where o.device_id = g.device_id and o.town_id = g.town_id)
+       or g.number <= %(room)s - (select count(*) from knock))
+order by g.device_id, g.town_id
+on conflict (device_id, town_id) do update
+set reason = excluded.reason,
+    gateway_id = coalesce(excluded.gateway_id, k.gateway_id),
+    first_time = least(k.first_time, excluded.first_time),
+    last_time = greatest(k.last_time, excluded.last_time),
+    messages = k.messages + excluded.messages,
+    readings = k.readings + excluded.readings,
+    topic = excluded.topic,
+    sample = coalesce(excluded.sample, k.sample)
+
+-- name: trim_knocks
+-- Forgets who was not heard of for as long as refusals are kept, and, where the list is nearly full, first those that
+-- were heard of but once or twice. What people refused stays refused as long as it sends.
+with full_list as (
+  select greatest(0, count(*) - %(kept)s) as surplus from knock
+)
+delete from knock k
+where k.last_time < now() - %(keep_days)s * interval '1 day'
+   or (k.device_id, k.town_id) in (
+     select device_id, town_id from knock
+     where refused_time is null
+     order by messages > 2, last_time
+     limit (select surplus from full_list)
+   )

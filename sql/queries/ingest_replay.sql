@@ -72,7 +72,7 @@ update replay_request
 set state = 'running', worker = %(worker)s, started_time = coalesce(started_time, now()), alive_time = now()
 where replay_id = (
   select replay_id from replay_request
-  where state = 'waiting'
+  where state = 'waiting' and requested_time <= now()  -- some are to wait until workers have learnt of a device
      or state = 'running' and (worker = %(worker)s or alive_time < now() - interval '1 minute')
   order by requested_time
   limit 1

@@ -56,5 +56,9 @@ select 'extension', extname, null from pg_extension
 union all
 select 'row', 'town', to_jsonb(town)::text from town
 union all
+select 'row', 'ward', to_jsonb(ward)::text from ward
+union all
+select 'row', 'ward_successor', to_jsonb(ward_successor)::text from ward_successor
+union all
 select 'row', 'registry_version', to_jsonb(registry_version)::text from registry_version
 order by 1, 2, 3;

@@ -27,6 +27,7 @@ class Case:
     word: str | None = None
     word_s: float = 0.0
     retired_s: float | None = None
+    online_s: float | None = None  # heard of without a pause since
     interval_s: int = _INTERVAL_S
 
 
@@ -44,7 +45,9 @@ _CASES = [
     Case("silent, slow reporter, long", "offline", 900, phenomenon_s=11 * 900, interval_s=900),
     Case("last will", "offline", 10, phenomenon_s=20, word="offline", word_s=10),
     Case("last will, then queued older data", "offline", 10, phenomenon_s=20, received_s=1, word="offline", word_s=10),
-    Case("observed after its last will", "online", None, phenomenon_s=1, word="offline", word_s=10),
+    Case("observed after its last will", "online", 10, phenomenon_s=1, word="offline", word_s=10),
+    Case("heard of without a pause", "online", 700, phenomenon_s=1, online_s=700),
+    Case("its word is older than its pause", "online", 700, phenomenon_s=1, word="online", word_s=900, online_s=700),
     Case("silent before its last will", "offline", 1_400, phenomenon_s=5_000, word="offline", word_s=10),
     Case("back, no new data yet", "stale", 10, phenomenon_s=5_000, word="online", word_s=10),
     Case("connected, never sent", "stale", 10, word="online", word_s=10),
@@ -71,8 +74,8 @@ def test_a_device_stands_as_its_words_and_times_say(database_url: str) -> None:
             if case.phenomenon_s is not None:
                 received_s = case.phenomenon_s if case.received_s is None else case.received_s
                 connection.execute(
-                    "insert into latest values (%s, %s, %s, '{1}', array[now()], '{0}')",
-                    [key, ago(case.phenomenon_s), ago(received_s)],
+                    "insert into latest values (%s, %s, %s, '{1}', array[now()], '{0}', %s)",
+                    [key, ago(case.phenomenon_s), ago(received_s), ago(case.online_s)],
                 )
             if case.word is not None:
                 connection.execute("insert into device_status values (%s, %s, %s)", [key, case.word, ago(case.word_s)])

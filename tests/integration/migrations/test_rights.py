@@ -15,6 +15,7 @@ _TABLES: list[LiteralString] = [
     *("town", "site", "device", "datastream", "registry_version", "schema_migration"),
     *("observation_set", "latest", "device_status", "rejection", "ledger_hour", "batch_log", "live_change"),
     *("ledger_adjustment", "retention_mark", "former_gateway", "replay_request", "broker_report"),
+    *("ward", "ward_successor", "site_ward", "device_placement", "device_claim", "knock"),
     *("window_change", "window_set", "window_sketch", "aggregation_state", "statistics_seal"),
 ]
 _VIEWS: list[LiteralString] = ["observation", "latest_observation", "device_live", "ledger", "window_statistics"]
@@ -65,6 +66,7 @@ def test_a_reader_writes_nothing(database: Database) -> None:
 
 def test_ingest_cannot_drop_nor_change_the_registry(database: Database) -> None:
     registry: list[LiteralString] = ["town", "site", "device", "datastream", "registry_version", "schema_migration"]
+    registry += ["ward", "ward_successor", "site_ward", "device_placement", "device_claim"]
     queries: list[LiteralString] = [f"delete from {table}" for table in registry]
     queries += [f"insert into {table} default values" for table in registry]
     queries += [f"drop table {table}" for table in _TABLES]

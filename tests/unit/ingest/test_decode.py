@@ -53,6 +53,7 @@ def snapshot() -> RegistrySnapshot:
             "gateway_id": GATEWAY_OF.get(name),
             "commissioned_us": -(2**60),
             "retired": False,
+            "former_towns": None,
         }
         for key, name in enumerate(DEVICES, start=1)
     ]

@@ -37,6 +37,7 @@ def snapshot(devices: int = 4) -> RegistrySnapshot:
                 "gateway_id": None,
                 "commissioned_us": -(2**60),
                 "retired": False,
+                "former_towns": None,
             }
             for index in range(devices)
         ],
