@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ingest.records import Message, Rejection
     from ingest.registry import RegistrySnapshot
     from ingest.route import Route
@@ -50,6 +52,17 @@ class Columns:
     rejections: list[Rejection] = field(default_factory=list)
     statuses: list[tuple[int, str, int]] = field(default_factory=list)  # device index, word, message
     payload_bytes: int = 0
+
+    def add_messages(self, messages: Sequence[Message], routes: Sequence[Route]) -> int:
+        """Append messages, each with nothing received so far; returns the index of the first."""
+        first = len(self.messages)
+        self.messages.extend(messages)
+        self.routes.extend(routes)
+        self.payload_bytes += sum([len(message.payload) for message in messages])
+        nothing = bytes(self.received.itemsize * len(messages))
+        self.received.frombytes(nothing)
+        self.missing.frombytes(nothing)
+        return first
 
     def truncate_rows(self, rows: int, values: int) -> None:
         """Forget the rows after the first `rows`, and their values."""

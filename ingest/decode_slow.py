@@ -44,8 +44,7 @@ class SlowDecoder:
         """Take a status word; an empty payload clears a retained message and says nothing."""
         payload = columns.messages[index].payload
         word = _STATUS_WORDS.get(payload)
-        columns.received.append(1 if payload else 0)
-        columns.missing.append(0)
+        columns.received[index] = 1 if payload else 0
         if word is not None:
             columns.statuses.append((device.index, word, index))
         elif payload:
@@ -66,8 +65,7 @@ class SlowDecoder:
         try:
             body = parse(message.payload)
         except _Undecodable as verdict:
-            columns.received.append(1)
-            columns.missing.append(0)
+            columns.received[index] = 1
             columns.rejections.append(
                 Rejection(
                     message=index,
@@ -143,8 +141,8 @@ class _Walk:
 
     def finish(self) -> int:
         """Hand the refusals and counts over; returns the last time given to an unstamped reading, 0 if none was."""
-        self._columns.received.append(self.received)
-        self._columns.missing.append(self._missing)
+        self._columns.received[self._index] = self.received
+        self._columns.missing[self._index] = self._missing
         self._columns.rejections.extend(self._refusals.values())
         if self._assigned_us == self._first_assigned_us:
             return 0

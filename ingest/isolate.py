@@ -75,10 +75,8 @@ class Isolation:
         columns = Columns(self.columns.snapshot)
         decoded = Columns(self.columns.snapshot)
         self._decoder.decode([message], decoded)
-        columns.messages.append(message)
-        columns.routes.append(decoded.routes[0])
-        columns.received.append(decoded.received[0])
-        columns.missing.append(0)
+        columns.add_messages([message], decoded.routes)
+        columns.received[0] = decoded.received[0]
         columns.rejections.append(
             Rejection(
                 message=0,

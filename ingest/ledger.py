@@ -69,16 +69,20 @@ def share_of(entries: Mapping[LedgerKey, Mapping[str, int]]) -> LedgerShare:
 def ledger_share(columns: Columns, tally: Tally) -> LedgerShare:
     """Sum a batch's tally by ledger entry. Outcomes are what the writer found, never received minus something."""
     # The router hands out one object a topic, so its identity tells routes apart at a tenth of what hashing it costs.
-    firsts: dict[tuple[int, int], int] = {}
-    of_message = [
-        firsts.setdefault((message.received_us // _HOUR_US, id(route)), index)
-        for index, (message, route) in enumerate(zip(columns.messages, columns.routes, strict=True))
-    ]
+    hours = np.array([message.received_us for message in columns.messages], dtype=np.int64) // _HOUR_US
+    routes = list(map(id, columns.routes))
+    if len(hours) and hours.min() != hours.max():
+        pairs: list[Any] = list(zip(hours.tolist(), routes, strict=True))
+    else:
+        pairs = routes
+    # Of each pair the last message that has it; any would do.
+    of_pair = dict(zip(pairs, range(len(pairs)), strict=True))
+    of_message = list(map(of_pair.__getitem__, pairs))
     entries: dict[LedgerKey, int] = {}
-    entry_of_first = np.zeros(len(of_message), dtype=np.intp)
-    for index in firsts.values():
-        entry_of_first[index] = entries.setdefault(ledger_key(columns, index), len(entries))
-    entry_of = entry_of_first[of_message]
+    entry_of_last = np.zeros(len(of_message), dtype=np.intp)
+    for index in of_pair.values():
+        entry_of_last[index] = entries.setdefault(ledger_key(columns, index), len(entries))
+    entry_of = entry_of_last[of_message]
 
     def summed(kind: str) -> list[int]:
         # Counts in float64 are exact up to 2^53.
