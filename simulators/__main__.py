@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from devices.yaml_file import DataFileError
 from simulators.fleet import registry_csv
+from simulators.judge import command as judging
 from simulators.run import RunPlan, run
 from simulators.scenario import load_scenario, scenario_names
 from simulators.settings import Broker, read_settings
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     fleet = commands.add_parser("fleet", help="the fleet as the CSV that `python -m devices import` reads")
     fleet.add_argument("--scenario", default="demo", help=scenario)
     fleet.add_argument("--out", type=Path, help="file to write; default: standard output")
+    judging.describe(commands.add_parser("judge", help=judging.SUMMARY))
+    play.set_defaults(execute=_run)
+    fleet.set_defaults(execute=_fleet)
     return parser
 
 
@@ -98,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        return _run(arguments) if arguments.command == "run" else _fleet(arguments)
+        return int(arguments.execute(arguments))
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             print(f"THUBON_{str(fault['loc'][0]).upper()}: {fault['msg']}", file=sys.stderr)

@@ -59,6 +59,7 @@ class Run:
     """A whole journal."""
 
     header: dict[str, Any]
+    began_us: int  # Unix microseconds of the sender's clock
     messages: list[Sent] = field(default_factory=list)
     complete: bool = False  # the sender came to its end; otherwise its last half second may be missing
 
@@ -183,7 +184,7 @@ def read_journal(path: Path) -> Run:
             if run is None:
                 if kind != "run" or record["version"] != VERSION:
                     raise JournalError(f"{path}:{number}: not the head of a journal of version {VERSION}")
-                run = Run(record["header"])
+                run = Run(record["header"], record["began_us"])
             elif kind == "sent":
                 message = by_number[record["n"]] = _sent(record)
                 run.messages.append(message)

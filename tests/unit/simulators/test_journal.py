@@ -95,8 +95,11 @@ def test_a_journal_is_never_written_over(tmp_path: Path) -> None:
         (b"no gzip", "no journal"),
         (gzip.compress(b""), "holds nothing"),
         (gzip.compress(b'{"k":"run","version":9,"header":{}}\n'), ":1: not the head"),
-        (gzip.compress(b'{"k":"run","version":1,"header":{}}\n{"k":"ack","n":3,"t":1}\n'), ":2: not a record"),
-        (gzip.compress(b'{"k":"run","version":1,"header":{}}\n{"k":"hm"}\n'), ":2: record 'hm'; allowed"),
+        (
+            gzip.compress(b'{"k":"run","version":1,"began_us":5,"header":{}}\n{"k":"ack","n":3,"t":1}\n'),
+            ":2: not a record",
+        ),
+        (gzip.compress(b'{"k":"run","version":1,"began_us":5,"header":{}}\n{"k":"hm"}\n'), ":2: record 'hm'; allowed"),
     ],
 )
 def test_a_file_that_is_no_journal_is_refused_with_its_line(tmp_path: Path, content: bytes, says: str) -> None:

@@ -1,0 +1,214 @@
+"""The judge passes a clean run on real servers, and finds each of the defects planted in what it left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from simulators.journal import read_journal
+from simulators.judge.judgement import Plan, judge
+from tests.acceptance.played import REGISTRY, play
+from tests.fix_worker import WorkerProcess
+from tests.integration.api.conftest import TOKEN, make_settings, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.fix_broker import Broker
+    from tests.fix_database import Database
+
+HOURS = 27
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A wrong done to the tables, and the kind of deviation the judge has to see."""
+
+    name: str
+    kind: str
+    table: str  # put back afterwards
+    statement: str
+
+
+_ROW = (
+    "phenomenon_time = (select min(phenomenon_time) + interval '5 hours' from observation_set) and device_key = {air}"
+)
+_COPY = (
+    "insert into observation_set"
+    " select phenomenon_time + interval '{by}', received_time, device_key, value_by_slot, quality_by_slot"
+    f" from observation_set where {_ROW}"
+)
+DEFECTS = (
+    Defect(
+        "a row deleted",
+        "missing",
+        "observation_set",
+        f"delete from observation_set where {_ROW}",
+    ),
+    Defect(
+        "a value changed",
+        "value",
+        "observation_set",
+        f"update observation_set set value_by_slot[1] = value_by_slot[1] + 0.1 where {_ROW}",
+    ),
+    Defect(
+        "a row doubled under another time",
+        "never-sent",
+        "observation_set",
+        _COPY.replace("{by}", "1 second"),
+    ),
+    Defect(
+        "a row doubled under a time far away",
+        "never-sent",
+        "observation_set",
+        _COPY.replace("{by}", "-40 days"),
+    ),
+    Defect(
+        "a wrong instrument status",
+        "quality",
+        "observation_set",
+        "update observation_set set quality_by_slot = array_fill(1::smallint, array[cardinality(value_by_slot)])"
+        f" where {_ROW}",
+    ),
+    Defect(
+        "a device shifted by the offset of its local time",
+        "missing",
+        "observation_set",
+        "with gone as (delete from observation_set where device_key = {air} returning *) insert into observation_set"
+        " select phenomenon_time + interval '7 hours 1 millisecond', received_time, device_key, value_by_slot,"
+        " quality_by_slot from gone",
+    ),
+    Defect(
+        "a statistics row off by one",
+        "statistics",
+        "window_set",
+        "update window_set set count[1] = count[1] + 1 where device_key = {air} and length_s = 3600"
+        " and start_time = (select min(start_time) + interval '5 hours' from window_set where length_s = 3600)",
+    ),
+    Defect(
+        "a maximum lost",
+        "statistics",
+        "window_set",
+        "update window_set set max[2] = max[2] - 0.5 where device_key = {air} and length_s = 86400"
+        " and start_time = (select max(start_time) from window_set where length_s = 86400)",
+    ),
+    Defect(
+        "a rejection missing",
+        "refusal-missing",
+        "rejection",
+        "delete from rejection where reason = 'clock-ahead'",
+    ),
+    Defect(
+        "a rejection with another reason",
+        "refusal-reason",
+        "rejection",
+        "update rejection set reason = 'not-json' where reason = 'not-utf8'",
+    ),
+    Defect(
+        "the latest value moved back",
+        "latest",
+        "latest",
+        "update latest set value_by_slot[1] = 20, time_by_slot[1] = time_by_slot[1] - interval '5 minutes'"
+        " where device_key = {air}",
+    ),
+    Defect(
+        "a count in the ledger changed, and its sum with it",
+        "ledger",
+        "ledger_hour",
+        "update ledger_hour set stored = stored + 1, received = received + 1 where source = 'air-2'",
+    ),
+    Defect(
+        "a device given to another town",
+        "refusal-missing",
+        "device",
+        "update device set town_id = 'tam-ky' where device_key = {air}",
+    ),
+)
+
+
+@contextmanager
+def planted(url: str, defect: Defect) -> Iterator[None]:
+    """The tables with a defect, for the length of a block."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        (air,) = connection.execute("select device_key from device where device_id = 'air-1'").fetchone() or (0,)
+        connection.execute(f"create table kept as select * from {defect.table}".encode())
+        done = connection.execute(defect.statement.format(air=air).encode())
+        assert done.rowcount > 0, defect.name
+        try:
+            yield
+        finally:
+            if defect.table == "device":
+                connection.execute(
+                    "update device d set town_id = k.town_id from kept k where d.device_key = k.device_key"
+                )
+            else:
+                connection.execute(f"delete from {defect.table}".encode())
+                connection.execute(f"insert into {defect.table} overriding system value select * from kept".encode())
+            connection.execute("drop table kept")
+
+
+def register(owner_url: str, file: Path) -> None:
+    """Register the fleet by the program an installer uses."""
+    file.write_text(REGISTRY, encoding="utf-8")
+    environment = {**os.environ, "THUBON_DATABASE_URL": owner_url}
+    subprocess.run([sys.executable, "-m", "devices", "import", str(file)], env=environment, check=True)
+
+
+@pytest.mark.timeout(180)
+async def test_the_judge_passes_a_clean_run_and_finds_every_planted_defect(
+    worker: WorkerProcess, database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(register, database.owner_url, tmp_path / "devices.csv")
+    aggregator = WorkerProcess(
+        {"PATH": os.environ["PATH"], "THUBON_DATABASE_URL": database.ingest_url},
+        tmp_path / "aggregator.log",
+        command=("-m", "ingest", "aggregator"),
+    )
+    settings = make_settings(database.read_url)
+    journal = tmp_path / "run.jsonl.gz"
+    await asyncio.to_thread(worker.start)
+    await asyncio.to_thread(aggregator.start)
+    try:
+        await asyncio.to_thread(play, broker, journal, now_s=int(time.time()), hours=HOURS)
+        async with serve(settings):
+            api = f"http://127.0.0.1:{settings.http_port}"
+            command = [sys.executable, "-m", "simulators", "judge", "--journal", str(journal), "--api", api, "--json"]
+            clean = await asyncio.to_thread(
+                subprocess.run,
+                command,
+                env={**os.environ, "THUBON_DATABASE_URL": database.ingest_url, "THUBON_API_TOKEN": TOKEN},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert clean.returncode == 0, clean.stdout + clean.stderr
+            said = json.loads(clean.stdout)
+            assert said["readings"]["missing"] == said["readings"]["wrong"] == 0
+            assert min(said["compared"].values()) > 0, said["compared"]
+            assert said["readings_by_fault"]["duplicated"]["duplicate"] > 500
+            assert said["readings_by_fault"]["lost"]["lost"] == 2 * 40 * 6
+            aggregator.stop()
+            plan = Plan(database.ingest_url, api, TOKEN, api_datastreams=2, wait_s=0.0)
+            run = read_journal(journal)
+            missed = []
+            for defect in DEFECTS:
+                with planted(database.url, defect):
+                    report = await asyncio.to_thread(judge, [run], plan)
+                if defect.kind not in report.findings.count:
+                    missed.append((defect.name, report.findings))
+            assert missed == []
+            assert (await asyncio.to_thread(judge, [run], plan)).good
+    finally:
+        if aggregator.process is not None and aggregator.process.poll() is None:
+            aggregator.kill()
