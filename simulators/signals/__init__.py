@@ -2,7 +2,10 @@ r"""The physics of the simulated towns: each signal a pure function of (seed, pl
 
 Times are float64 arrays of Unix seconds, shape (n,); results have the same shape. Nothing here reads a clock, a file or
 a random generator with state, so the same seed gives the same values in any order, from any process, for any slice.
+What describes a place is one number, or an array with one an element: then the elements are many places at once.
 
+    happenings (floods, feasts, power cuts of a scenario)
+        |
     sun -> weather -> traffic -> air, sound
       \-> lighting \-> water (rain of the days before)
 """
@@ -16,6 +19,12 @@ from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
 """One value a time, shape (n,)."""
+
+Parameter: TypeAlias = float | FloatArray
+"""One number for all times, or one for each."""
+
+FAR_S = 4.0e9
+"""A time after everything, Unix seconds; for what never happens."""
 
 DAY_S = 86_400.0
 LOCAL_OFFSET_S = 7 * 3_600.0
