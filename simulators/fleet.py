@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from devices.models import DeviceProfile
-    from simulators.profiles import Instrument
+    from simulators.instruments import Instrument
     from simulators.signals import FloatArray
+    from simulators.signals.happenings import Span
 
 REGISTRY_COLUMNS = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
@@ -40,6 +41,10 @@ class SimulatedDevice:
     gateway_id: str | None  # the device whose connection carries this one's messages
     instrument: Instrument
     phase_s: int  # reports at times that leave this remainder by the profile's reporting interval
+    ward: str  # unit of 2019
+    stamp_lag_s: int = 0  # a report made at t bears the time t less this: the period's start, for those that stamp it
+    unpowered: tuple[Span, ...] = ()  # power cuts of its neighbourhood that silence it
+    registered: bool = True  # False: a stranger that the registry does not know
 
     @property
     def interval_s(self) -> int:
@@ -47,18 +52,23 @@ class SimulatedDevice:
         return self.profile.reporting_interval_s
 
     def report_times(self, after_s: float, until_s: float) -> FloatArray:
-        """Times of the reports in (after, until], Unix seconds, shape (n,)."""
+        """Times at which reports are made in (after, until], Unix seconds, shape (n,); none without power."""
         first = np.floor((after_s - self.phase_s) / self.interval_s) + 1.0
         last = np.floor((until_s - self.phase_s) / self.interval_s)
-        return np.arange(first, last + 1.0) * self.interval_s + self.phase_s
+        times = np.arange(first, last + 1.0) * self.interval_s + self.phase_s
+        for span in self.unpowered:
+            times = times[(times < span.from_s) | (times >= span.until_s)]
+        return times
 
 
 def registry_csv(fleet: Iterable[SimulatedDevice]) -> str:
-    """The fleet as the CSV that `python -m devices import` reads, header included."""
+    """The fleet as the CSV that `python -m devices import` reads, header included; strangers are left out."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(REGISTRY_COLUMNS)
     for device in fleet:
+        if not device.registered:
+            continue
         writer.writerow(
             (
                 device.device_id,

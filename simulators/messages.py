@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from simulators.profiles import observe_rounded
+from simulators.instruments import observe_rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,11 @@ class Message:
 
 
 def reports_of(device: SimulatedDevice, times_s: FloatArray) -> list[Report]:
-    """What a device reports at these times, in their order."""
+    """What a device reports at these times, in their order, under the stamps it puts on them."""
     values_by_name = observe_rounded(device.instrument, times_s)
     columns = [_column(device, stream.name, values_by_name[stream.name]) for stream in device.profile.datastreams]
     names = [stream.name for stream in device.profile.datastreams]
-    stamps = np.rint(times_s * 1_000.0).astype(np.int64).tolist()
+    stamps = np.rint((times_s - device.stamp_lag_s) * 1_000.0).astype(np.int64).tolist()
     return [
         {"ts": stamp, "values": dict(zip(names, row, strict=True))}
         for stamp, row in zip(stamps, zip(*columns, strict=True), strict=True)

@@ -1,60 +1,138 @@
-"""Scenario files: which devices a simulated city has, from which seed."""
+"""Scenario files: which devices a simulated city has, what happens, what goes wrong with them, from which seed."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from devices.yaml_file import DataFileError, read_yaml
+from devices.yaml_file import DataFileError, Document, read_yaml
+from simulators.fault_rules import FaultRule  # noqa: TC001 - pydantic reads the annotation at run time
+from simulators.gazetteer import load_places
+from simulators.moments import Day, DaySpan, Moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from importlib.resources.abc import Traversable
 
+MAX_DEVICES: Final = 200_000
+
+TownId = Literal["tam-ky", "hoi-an", "dien-ban"]
+TOWN_IDS: Final[tuple[TownId, ...]] = ("tam-ky", "hoi-an", "dien-ban")
+ProfileId = Literal[
+    "traffic-counter", "camera-counter", "signal-controller", "parking-sensor",
+    "lighting-cabinet", "feeder-meter", "lamp-controller", "motion-luminaire",
+    "air-station", "air-sensor", "weather-station", "rain-gauge", "uv-station", "river-gauge", "flood-sensor",
+    "noise-meter",
+]  # fmt: skip
 Count = Annotated[int, Field(ge=0, le=100_000)]
+Chance = Annotated[float, Field(ge=0, le=1)]
 
 
-class TownDevices(BaseModel):
-    """How many devices of each profile a town has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
-
-    traffic_counter: Count = 0
-    lighting_cabinet: Count = 0
-    lamp_controller: Count = 0
-    air_station: Count = 0
-    weather_station: Count = 0
-    river_gauge: Count = 0
-    noise_meter: Count = 0
-
-
-class TownsDevices(BaseModel):
-    """The towns of a scenario."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
-
-    tam_ky: TownDevices = TownDevices()
-    hoi_an: TownDevices = TownDevices()
-    dien_ban: TownDevices = TownDevices()
-
-    def items(self) -> list[tuple[str, TownDevices]]:
-        """Town id and its devices, in a fixed order."""
-        return [("tam-ky", self.tam_ky), ("hoi-an", self.hoi_an), ("dien-ban", self.dien_ban)]
-
-
-class Scenario(BaseModel):
-    """What is simulated."""
-
+class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+class FloodEvent(Moment):
+    """A flood wave down the rivers; the moment is its peak at Cau Lau."""
+
+    severity: float = Field(ge=0, le=1)  # share of the flood of November 2017
+
+
+class CloudburstEvent(DaySpan):
+    """Hours of heavy rain."""
+
+    towns: tuple[TownId, ...] = TOWN_IDS
+    mm_h: float = Field(gt=0, le=100)
+
+
+class FeastEvent(DaySpan):
+    """A feast in the old town of Hoi An: no motors, many people, dimmed street lamps."""
+
+
+class WardEvent(DaySpan):
+    """A ward without mains."""
+
+    town: TownId
+    ward: str
+
+    @model_validator(mode="after")
+    def _ward_is_known(self) -> WardEvent:
+        wards = load_places(self.town).wards
+        if self.ward not in wards:
+            raise ValueError(f"{self.town} has no ward '{self.ward}' with devices; there are {', '.join(wards)}")
+        return self
+
+
+class DarkCabinets(DaySpan):
+    """Cabinets whose contactor stays open: power at the cabinet, none at its lamps."""
+
+    town: TownId
+    cabinets: int = Field(default=1, ge=1, le=1_000)  # so many of the town's, the first ones
+
+
+class FailedLamps(Day):
+    """Lamps whose light source fails."""
+
+    town: TownId
+    lamps: int = Field(ge=1, le=10_000)  # so many, chosen by the seed
+
+
+class Events(_Entry):
+    """What happens in the world."""
+
+    floods: tuple[FloodEvent, ...] = ()
+    cloudbursts: tuple[CloudburstEvent, ...] = ()
+    feasts: tuple[FeastEvent, ...] = ()
+    power_cuts: tuple[WardEvent, ...] = ()
+    dark_cabinets: tuple[DarkCabinets, ...] = ()
+    failed_lamps: tuple[FailedLamps, ...] = ()
+    high_water_m: float = Field(default=0.0, ge=-0.5, le=2)  # how much higher than usual the rivers stand
+
+
+def _not_too_many(devices: dict[TownId, dict[ProfileId, int]]) -> dict[TownId, dict[ProfileId, int]]:
+    for town_id, counts in devices.items():
+        if not counts.get("lighting-cabinet"):
+            for profile_id in ("lamp-controller", "feeder-meter"):
+                if counts.get(profile_id):
+                    raise ValueError(f"{town_id}: {profile_id} needs a lighting-cabinet that feeds it")
+    return devices
+
+
+class Scenario(_Entry):
+    """What is simulated."""
+
     seed: int = Field(ge=0, lt=2**63)
-    devices: TownsDevices
-    cabinets_as_gateways: float = Field(default=0.0, ge=0, le=1)  # share of the cabinets that carry their lamps
+    devices: Annotated[dict[TownId, dict[ProfileId, Count]], AfterValidator(_not_too_many)]
+    scale: float = Field(default=1.0, gt=0, le=1_000)  # every number of devices times this
+    cabinets_as_gateways: Chance = 0.0  # share of the cabinets that carry their lamps
+    strangers: int = Field(default=0, ge=0, le=100)  # devices that send without being registered
     readings_per_message: int = Field(
         default=100, ge=1, le=1_000
     )  # most readings in one message when a device catches up
+    events: Events = Events()
+    faults: tuple[FaultRule, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Scenario:
+        total = sum(count for _, counts in self.towns() for count in counts.values())
+        if total > MAX_DEVICES:
+            raise ValueError(f"{total:,} devices are too many; at most {MAX_DEVICES:,}")
+        return self
+
+    def towns(self) -> Iterator[tuple[TownId, dict[str, int]]]:
+        """Town id and how many devices of each profile it has, scaled, in a fixed order.
+
+        What there is at all stays at least one, so that a lamp keeps its cabinet however small the scale.
+        """
+        for town_id in TOWN_IDS:
+            counts = self.devices.get(town_id, {})
+            yield (
+                town_id,
+                {profile_id: max(1, round(count * self.scale)) if count else 0 for profile_id, count in counts.items()},
+            )
 
 
 def scenario_names() -> list[str]:
@@ -86,4 +164,30 @@ def load_scenario(name_or_file: str) -> Scenario:
     try:
         return Scenario.model_validate(document.value)
     except ValidationError as error:
-        raise document.validation_error(error) from error
+        raise _refusal(document, error) from error
+
+
+def _refusal(document: Document, error: ValidationError) -> DataFileError:
+    """All faults of a file, a line each, with what is allowed in its place."""
+    faults = []
+    for fault in error.errors(include_url=False):
+        path = [part for part in fault["loc"] if part != "[key]"]
+        sent = "" if fault["type"] == "missing" or not path else f" (got {fault['input']!r:.80})"
+        text = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            text, sent = f"unknown key; allowed: {', '.join(_keys_at(path[:-1]))}", ""
+        faults.append(str(document.error(path, text + sent)))
+    return DataFileError("\n".join(faults))
+
+
+def _keys_at(path: list[Any]) -> list[str]:
+    """Keys that a mapping of a scenario file may have."""
+    model: type[BaseModel] = Scenario
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = next((arg for arg in getattr(annotation, "__args__", ()) if isinstance(arg, type)), annotation)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]

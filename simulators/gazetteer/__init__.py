@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,9 +23,10 @@ class _Entry(BaseModel):
 
 
 class Street(_Entry):
-    """A street that lamps stand along."""
+    """A street that lamps, counters and parking places stand along."""
 
     id: Identifier
+    ward: Identifier  # unit of 2019
     name: str
     kind: RoadKind
     lamp_w: float = Field(gt=0, le=1_000)  # rated power of its lamps
@@ -44,9 +45,11 @@ class Place(_Entry):
     """A named place for devices."""
 
     id: Identifier
+    ward: Identifier  # unit of 2019
     name: str
     kind: Identifier  # of the site: junction, bridge, road, station, pole, gauge
     at: Point
+    coordinates: Literal["unverified", "published"] = "unverified"
 
 
 class RoadsidePlace(Place):
@@ -65,8 +68,18 @@ class GaugePlace(Place):
     mean_level: float = Field(ge=-2, le=10)  # m above gauge datum
     tide_range: float = Field(ge=0, le=2)  # m
     tide_lag_h: float = Field(ge=0, le=12)
-    flood_lag_h: float = Field(ge=0, le=48)
-    flood_gain: float = Field(ge=0, le=2)  # m a mm/h sustained
+    runoff_lag_h: float = Field(ge=0, le=48)
+    runoff_gain: float = Field(ge=0, le=2)  # m a mm/h sustained
+    flood_lag_h: float = Field(ge=-12, le=24)  # of a flood wave, after Cau Lau
+    flood_peak: float = Field(ge=0, le=20)  # m above gauge datum in the flood of November 2017
+
+
+class FloodStreet(Place):
+    """A street that is flooded."""
+
+    gauge: Identifier  # whose water comes into it
+    road_level: float = Field(ge=-2, le=20)  # m above that gauge's datum
+    ponding: float = Field(ge=0, le=2)  # m of water that an hour of 50 mm leaves in the street
 
 
 class TownPlaces(_Entry):
@@ -79,14 +92,31 @@ class TownPlaces(_Entry):
     weather: tuple[Place, ...] = Field(min_length=1)
     noise: tuple[RoadsidePlace, ...] = Field(min_length=1)
     gauges: tuple[GaugePlace, ...] = Field(min_length=1)
+    flood_streets: tuple[FloodStreet, ...] = Field(min_length=1)
+
+    @property
+    def centre(self) -> Point:
+        """Middle of the first street: where the town's astronomical clock stands."""
+        return self.streets[0].point_at(0.5)
+
+    @property
+    def wards(self) -> tuple[str, ...]:
+        """Every ward that a street or place lies in."""
+        places = (self.traffic, self.air, self.weather, self.noise, self.gauges, self.flood_streets)
+        return tuple(sorted({street.ward for street in self.streets} | {at.ward for group in places for at in group}))
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> TownPlaces:
-        for group in (self.streets, self.traffic, self.air, self.weather, self.noise, self.gauges):
+        groups = (self.streets, self.traffic, self.air, self.weather, self.noise, self.gauges, self.flood_streets)
+        for group in groups:
             ids = [place.id for place in group]
             twice = sorted({place_id for place_id in ids if ids.count(place_id) > 1})
             if twice:
                 raise ValueError(f"ids stand twice in one list: {', '.join(twice)}")
+        gauges = {gauge.id for gauge in self.gauges}
+        for street in self.flood_streets:
+            if street.gauge not in gauges:
+                raise ValueError(f"flood street {street.id}: no gauge '{street.gauge}'; there are {sorted(gauges)}")
         return self
 
 

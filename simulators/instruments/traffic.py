@@ -30,9 +30,7 @@ def _measured_speed(station: Station, passage: Passage, total: FloatArray, times
     return np.clip(passage.speed * (1.0 + _SECONDS_A_VEHICLE * few), 3.0, 120.0)
 
 
-def _occupancy(
-    counts: Mapping[str, FloatArray], speed: FloatArray, period_s: float, lanes: Parameter
-) -> FloatArray:
+def _occupancy(counts: Mapping[str, FloatArray], speed: FloatArray, period_s: float, lanes: Parameter) -> FloatArray:
     """Share of the period in which the detector is covered, 0..1."""
     filled_m = np.zeros(speed.shape)
     for name, length_m in _EFFECTIVE_LENGTH_M.items():

@@ -14,11 +14,11 @@ import numpy as np
 
 from simulators.signals import DAY_S, FAR_S, LOCAL_OFFSET_S, FloatArray, Parameter, local_day, local_hour
 from simulators.signals.exact import bell
-from simulators.signals.happenings import Span
 from simulators.signals.noise import Key, derive, smooth
 from simulators.signals.sun import sunrise_and_sunset
 
 if TYPE_CHECKING:
+    from simulators.signals.happenings import Span
     from simulators.signals.weather import Sky
 
 METERING_START_DAY: Final = 19_723.0
@@ -51,6 +51,8 @@ PROGRAMMES: Final = {
     "street": Programme(hours=(0.0, 5.0, 12.0, 22.0), levels=(50.0, 80.0, 100.0, 70.0)),
     "arterial": Programme(hours=(0.0, 4.5, 12.0, 23.0), levels=(60.0, 100.0, 100.0, 80.0)),
     "old-town": Programme(hours=(0.0, 5.0, 12.0, 23.0), levels=(40.0, 60.0, 100.0, 70.0)),
+    # What passers-by make of a luminaire that is dim without them, in the mean.
+    "motion": Programme(hours=(0.0, 4.5, 12.0, 20.0, 22.0), levels=(33.0, 55.0, 85.0, 60.0, 40.0)),
 }
 SCHEDULES: Final = tuple(PROGRAMMES)
 """Names of the programmes; a circuit bears the position of its own."""

@@ -56,9 +56,7 @@ def sunrise_and_sunset(days: FloatArray, latitude: float, longitude: float) -> t
     declination, equation_s = _declination_and_equation_of_time(noon)
     phi = np.full(days.shape, latitude / 360.0)
     horizon = np.full(days.shape, SUNSET_ELEVATION_DEG / 360.0)
-    cosine = (sin_turns(horizon) - sin_turns(phi) * sin_turns(declination)) / (
-        cos_turns(phi) * cos_turns(declination)
-    )
+    cosine = (sin_turns(horizon) - sin_turns(phi) * sin_turns(declination)) / (cos_turns(phi) * cos_turns(declination))
     half_day_s = (0.25 - arcsin_small(cosine) / (2.0 * pi)) * DAY_S
     solar_noon = noon + LOCAL_OFFSET_S - longitude / 360.0 * DAY_S - equation_s
     return solar_noon - half_day_s, solar_noon + half_day_s

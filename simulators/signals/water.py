@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.signals import Parameter
 from simulators.signals.exact import cos_turns, exp
 from simulators.signals.noise import Key, smooth
 
 if TYPE_CHECKING:
-    from simulators.signals import FloatArray
+    from simulators.signals import FloatArray, Parameter
     from simulators.signals.weather import Sky
 
 _CONSTITUENTS: Final = (  # period in hours, share of the sum of amplitudes, phase in turns

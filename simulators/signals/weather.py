@@ -60,7 +60,7 @@ class Sky:
     def _cells(self, drifted_s: FloatArray) -> FloatArray:
         """The rain cells that drift over the place: on tracks `CELL_KM` apart, some twenty minutes long each."""
         across = self._north_east_km() / CELL_KM
-        track = np.floor(across)
+        track: Parameter = np.floor(across)
         part = across - track
         weight = part * part * (3.0 - 2.0 * part)
         key = key_of(self.seed, "rain-cells")

@@ -25,12 +25,44 @@ def test_every_scenario_of_the_package_loads() -> None:
     [
         ("seed: -1\ndevices: {}\n", r"own\.yaml:1: seed: .*greater than or equal to 0"),
         ("seed: 1\n", r"own\.yaml:1: devices: Field required"),
-        ("seed: 1\ndevices:\n  da-nang: {}\n", r"own\.yaml:3: devices\.da-nang: Extra inputs"),
+        (
+            "seed: 1\ndevices:\n  da-nang: {}\n",
+            r"own\.yaml:3: devices\.da-nang: Input should be 'tam-ky', 'hoi-an' or 'dien-ban'",
+        ),
         (
             "seed: 1\ndevices:\n  hoi-an:\n    air-station: many\n",
             r"own\.yaml:4: devices\.hoi-an\.air-station: .*integer",
         ),
         ("seed: 1\ndevices: {}\nreadings_per_message: 0\n", r"own\.yaml:3: readings_per_message: "),
+        ("seed: 1\ndevices: {}\nsize: 3\n", r"own\.yaml:3: size: unknown key; allowed: seed, devices, scale, .*faults"),
+        (
+            "seed: 1\ndevices:\n  hoi-an: {camera: 2}\n",
+            r"own\.yaml:3: devices\.hoi-an\.camera: Input should be .*'camera-counter'",
+        ),
+        (
+            "seed: 1\ndevices:\n  hoi-an: {traffic-counter: 90000}\nscale: 3\n",
+            r"270,000 devices are too many; at most 200,000",
+        ),
+        (
+            'seed: 1\ndevices: {}\nevents:\n  power_cuts:\n    - {town: hoi-an, ward: hoa-cuong, from: "19:00"}\n',
+            r"own\.yaml:5: events\.power_cuts\.0: hoi-an has no ward 'hoa-cuong' .*minh-an",
+        ),
+        (
+            'seed: 1\ndevices: {}\nevents:\n  floods: [{at: "25:00", severity: 1}]\n',
+            r"own\.yaml:4: events\.floods\.0\.at: .*pattern",
+        ),
+        (
+            "seed: 1\ndevices: {}\nevents:\n  feasts: [{till: 3}]\n",
+            r"own\.yaml:4: events\.feasts\.0\.till: unknown key; allowed: day, from, hours",
+        ),
+        (
+            "seed: 1\ndevices: {}\nfaults:\n  - {fault: losst}\n",
+            r"own\.yaml:4: faults\.0\.fault: Input should be 'lost', 'duplicated'",
+        ),
+        (
+            "seed: 1\ndevices: {}\nfaults:\n  - {fault: lost, minutes: 3}\n",
+            r"own\.yaml:4: faults\.0: 'lost' takes no minutes; allowed: chance, count",
+        ),
         ("seed: 1\nseed: 2\n", r"own\.yaml:2: key 'seed' stands twice"),
     ],
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from math import acos, cos, degrees, radians, sin, tan
 
 import numpy as np
 import pytest
+from astral import Observer
+from astral.sun import sunrise, sunset
 
-from simulators.signals.sun import SUNSET_ELEVATION_DEG, elevation_deg, sunrise_and_sunset
+from simulators.signals.sun import SUNSET_ELEVATION_DEG, sine_of_elevation, sunrise_and_sunset
 
 LATITUDE, LONGITUDE = 15.57, 108.47
 
@@ -39,4 +41,15 @@ def test_the_sun_stands_at_the_horizon_when_it_rises_and_sets() -> None:
     days = _local_day(2026, 1, 1) + np.arange(365.0)
     for times in sunrise_and_sunset(days, LATITUDE, LONGITUDE):
         # The declination moves on between noon, for which it is taken, and the horizon.
-        assert np.abs(elevation_deg(times, LATITUDE, LONGITUDE) - SUNSET_ELEVATION_DEG).max() < 0.15
+        elevation_deg = np.degrees(np.arcsin(sine_of_elevation(times, LATITUDE, LONGITUDE)))
+        assert np.abs(elevation_deg - SUNSET_ELEVATION_DEG).max() < 0.15
+
+
+def test_sunrise_and_sunset_are_those_of_the_almanac_to_a_minute() -> None:
+    place = Observer(LATITUDE, LONGITUDE)
+    for month in range(1, 13):
+        day = date(2026, month, 15)
+        rise, fall = sunrise_and_sunset(_local_day(2026, month, 15), LATITUDE, LONGITUDE)
+        tz = timezone(timedelta(hours=7))
+        assert float(rise[0]) == pytest.approx(sunrise(place, day, tzinfo=tz).timestamp(), abs=75.0)
+        assert float(fall[0]) == pytest.approx(sunset(place, day, tzinfo=tz).timestamp(), abs=75.0)
