@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from devices.yaml_file import DataFileError
 from simulators.fleet import registry_csv
 from simulators.judge import command as judging
+from simulators.replaying import command as replaying
 from simulators.run import RunPlan, run
 from simulators.scenario import load_scenario, scenario_names
 from simulators.settings import Broker, read_settings
@@ -66,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     fleet.add_argument("--scenario", default="demo", help=scenario)
     fleet.add_argument("--out", type=Path, help="file to write; default: standard output")
     judging.describe(commands.add_parser("judge", help=judging.SUMMARY))
+    replaying.describe_record(commands.add_parser("record", help=replaying.RECORD))
+    replaying.describe_replay(commands.add_parser("replay", help=replaying.REPLAY))
     play.set_defaults(execute=_run)
     fleet.set_defaults(execute=_fleet)
     return parser
