@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from devices.observed_properties import load_observed_properties
 from devices.profiles import load_catalogue
+from devices.quality import FLAG_NAMES, flag_id, flags_of
 
 if TYPE_CHECKING:
-    from api.schemas import Name
+    from api.schemas import Flag, FlagId, Name
     from devices.models import Bilingual
 
 
@@ -38,3 +39,8 @@ def datastream_label(profile_id: str, name: str, property_id: str) -> Name:
     if declared is not None and declared.property_id == property_id:
         return _both(declared.label)
     return property_name(property_id)
+
+
+def flags_shape(quality: int) -> list[Flag]:
+    """A stored quality in words, lowest bit first."""
+    return [{"id": cast("FlagId", flag_id(flag)), "name": _both(FLAG_NAMES[flag])} for flag in flags_of(quality)]

@@ -28,6 +28,7 @@ _VALUE: Final = {
     "unit": "ug/m3",
     "phenomenon_time": "2026-11-23T02:15:00Z",
     "quality": 0,
+    "flags": [],
     "age_s": 12.412,
 }
 _DEVICE: Final = {
@@ -202,7 +203,13 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
                 "period_end": "2026-11-23T02:15:00Z",
                 "received_time": "2026-11-23T02:15:00.412Z",
                 "value": 31.2,
-                "quality": 0,
+                "quality": 4,
+                "flags": [
+                    {
+                        "id": "outside-expected-range",
+                        "name": {"vi": "ngoài khoảng thường gặp", "en": "outside the expected range"},
+                    }
+                ],
                 "late": False,
             }
         ],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from api.cache import Moment
-from api.names import datastream_label
+from api.names import datastream_label, flags_shape
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Registry:
                     "unit": row["unit"],
                     "phenomenon_time": row["phenomenon_time"],
                     "quality": row["quality"],
+                    "flags": flags_shape(row["quality"]),
                     "age_s": round((now - row["phenomenon_time"]).total_seconds(), 3),
                 }
             )

@@ -21,7 +21,17 @@ DatastreamId = Annotated[str, Field(description="`<device>:<name>`, for ever", e
 Unit = Annotated[str, Field(description="UCUM code", examples=["ug/m3"])]
 PhenomenonTime = Annotated[datetime, Field(description="when it was so, UTC", examples=["2026-11-23T02:15:00Z"])]
 ReceivedTime = Annotated[datetime, Field(description="when it reached us, UTC", examples=["2026-11-23T02:15:00.412Z"])]
-Quality = Annotated[int, Field(description="0 good; bits: 1 calibrating, 2 fault", ge=0, le=3, examples=[0])]
+Quality = Annotated[
+    int,
+    Field(
+        description="0: nothing is said against it; bits: 1 calibrating, 2 fault, 4 outside the expected range,"
+        " 8 spike, 16 stuck, 32 flat-lined at a bound, 64 clock skew; 1, 2, 8, 16 and 32 leave it out of statistics",
+        ge=0,
+        le=127,
+        examples=[0],
+    ),
+]
+FlagId = Literal["calibrating", "fault", "outside-expected-range", "spike", "stuck", "flat-at-bound", "clock-skew"]
 Latitude = Annotated[float, Field(description="WGS 84, degrees", examples=[15.8801])]
 Longitude = Annotated[float, Field(description="WGS 84, degrees", examples=[108.335])]
 IntervalS = Annotated[int, Field(description="how often a value is due, s", ge=1, examples=[60])]
@@ -34,6 +44,15 @@ class Name(TypedDict):
     vi: Annotated[str, Field(examples=["Bụi PM2.5"])]
     en: Annotated[str, Field(examples=["PM2.5"])]
 
+
+class Flag(TypedDict):
+    """One thing said against a value."""
+
+    id: FlagId
+    name: Name
+
+
+Flags = Annotated[list[Flag], Field(description="`quality` in words; empty: nothing is said against the value")]
 
 DeviceCounts = Annotated[
     dict[State, int],
@@ -137,6 +156,7 @@ class Value(TypedDict):
     unit: Unit
     phenomenon_time: PhenomenonTime
     quality: Quality
+    flags: Flags
     age_s: Annotated[float, Field(description="time since the phenomenon time, s", examples=[12.4])]
 
 
@@ -242,6 +262,7 @@ class Observation(TypedDict):
     received_time: ReceivedTime
     value: Annotated[float, Field(examples=[31.2])]
     quality: Quality
+    flags: Flags
     late: Annotated[bool, Field(description="received more than 3 intervals after it was known to the device")]
 
 

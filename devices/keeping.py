@@ -49,9 +49,10 @@ KEPT: Final = frozenset(
         "time-weighted-mean",
         "increase",
         "states",
+        "exceedance",
     }
 )
-"""What a datastream may keep."""
+"""What a datastream may keep; `exceedance` where it declares a limit."""
 
 
 def kept(property_id: str) -> tuple[str, ...]:

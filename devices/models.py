@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from devices.quality_rules import QualityRules
     from devices.reasons import Reason
 
 Domain = Literal["traffic", "lighting", "environment"]
@@ -77,6 +78,8 @@ class ProfileDatastream:
     period_s: int | None  # None: the value holds at an instant
     stamp: Stamp  # which end of the period the timestamp names
     keep: tuple[str, ...]  # reductions its statistics keep beside the basic ones
+    rules: QualityRules  # what makes its values doubtful
+    limit: float | None  # readings above it are counted at rest; None: no limit
 
 
 @dataclass(frozen=True, slots=True)

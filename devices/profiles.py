@@ -26,6 +26,7 @@ from devices.models import (
     Stamp,
 )
 from devices.observed_properties import BilingualEntry, Finite, Identifier, load_observed_properties
+from devices.quality_rules import QualityEntry, rules_of
 from devices.reasons import Reason  # noqa: TC001 - pydantic reads the annotation at run time
 from devices.units import UnitError, conversion
 from devices.yaml_file import DataFileError, Document, read_yaml
@@ -60,6 +61,8 @@ class _DatastreamEntry(_Entry):
     bounds: tuple[Finite, Finite] | None = None  # in the property's unit; default and limit: the property's bounds
     words: dict[Identifier, int] | None = None  # default: the property's
     keep: tuple[Identifier, ...] | None = None  # default: what its property keeps
+    quality: QualityEntry = QualityEntry()  # default: the property's rules
+    limit: Finite | None = None  # in the property's unit; with one, readings above it are counted at rest
 
     @model_validator(mode="after")
     def _name_is_free(self) -> Self:
@@ -152,9 +155,14 @@ def _resolve(
         raise fault("bounds", f"must lie within those of '{of.property_id}', [{of.lower_bound}, {of.upper_bound}]")
     if any(not lower <= number <= upper for number in words.values()):
         raise fault("words", f"numbers must lie within the bounds [{lower}, {upper}]")
-    keep = kept(of.property_id) if stream.keep is None else stream.keep
+    keep = _kept(stream, of)
     if not KEPT.issuperset(keep):
         raise fault("keep", f"reductions that may be kept: {', '.join(sorted(KEPT))}")
+    rules = stream.quality.over(rules_of(of.property_id))
+    if stream.quality.expected and not lower <= rules.expected_lower <= rules.expected_upper <= upper:
+        raise fault("quality", f"expected must lie within the bounds [{lower}, {upper}]")
+    if stream.limit is not None and not lower <= stream.limit <= upper:
+        raise fault("limit", f"must lie within the bounds [{lower}, {upper}]")
     return ProfileDatastream(
         slot=index + 1,
         name=stream.name,
@@ -173,7 +181,14 @@ def _resolve(
         period_s=stream.period_s,
         stamp=stream.stamp,
         keep=keep,
+        rules=rules,
+        limit=stream.limit,
     )
+
+
+def _kept(stream: _DatastreamEntry, of: ObservedProperty) -> tuple[str, ...]:
+    keep = kept(of.property_id) if stream.keep is None else stream.keep
+    return keep if stream.limit is None else (*dict.fromkeys((*keep, "exceedance")),)
 
 
 def _example(entry: _ExampleEntry) -> ProfileExample:

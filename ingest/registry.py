@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from devices.profiles import load_catalogue
+from devices.quality_rules import QualityRules, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +31,21 @@ class Shape:
     unknown: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is said against the values of a layout: arrays over slots, then over the slots that are `watched`."""
+
+    expected_lower: NDArray[np.float64]  # shape (slots,)
+    expected_upper: NDArray[np.float64]
+    watched: NDArray[np.intp]  # slots judged against what stands before, shape (w,)
+    lower: NDArray[np.float64]  # bounds of these, shape (w,)
+    upper: NDArray[np.float64]
+    spike: NDArray[np.float64]  # the least departure that may be a spike; infinity: none is
+    stuck_us: NDArray[np.float64]  # how long the same number within the bounds may stand; infinity: for ever
+    flat_us: NDArray[np.float64]  # the same at a bound
+    signature: tuple[Any, ...]  # what is watched
+
+
 @dataclass(slots=True)
 class Layout:
     """The slots of all devices that have the same datastreams.
@@ -45,6 +64,7 @@ class Layout:
     words: Sequence[Mapping[str, float] | None]
     names: Sequence[str]
     converts: bool  # whether any factor or addend changes a value
+    rules: Rules
     shapes: list[Shape] = field(default_factory=list)
     shape_of: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
@@ -110,8 +130,8 @@ def build_snapshot(
     Args:
         version: of the registry the rows were read at.
         device_rows: device_key, device_id, town_id, gateway_id, commissioned_us, retired, former_towns; in any order.
-        datastream_rows: device_key, slot, name, lower_bound, upper_bound, factor, addend, words; sorted by device_key
-            and slot.
+        datastream_rows: device_key, slot, name, lower_bound, upper_bound, factor, addend, words, property, profile;
+            sorted by device_key and slot.
     """
     streams: dict[int, list[Mapping[str, Any]]] = {}
     for row in datastream_rows:
@@ -152,6 +172,7 @@ def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], La
             row["factor"],
             row["addend"],
             tuple(sorted(row["words"].items())) if row["words"] else None,
+            _rules_of(row["profile"], row["name"], row["property"]),
         )
         for row in rows
     )
@@ -182,6 +203,45 @@ def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], La
         words=words,
         names=names,
         converts=bool((factor != 1).any() or (addend != 0).any()),
+        rules=_rules(rows, slots, names, lower, upper),
     )
     layouts[signature] = layout
     return layout
+
+
+@cache
+def _rules_of(profile_id: str, name: str, property_id: str) -> QualityRules:
+    """As the profile says, or the property where the catalogue does not know the profile."""
+    profile = load_catalogue().get(profile_id)
+    stream = profile.datastream(name) if profile else None
+    return stream.rules if stream else rules_of(property_id)
+
+
+def _rules(
+    rows: Sequence[Mapping[str, Any]],
+    slots: int,
+    names: Sequence[str],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+) -> Rules:
+    expected_lower, expected_upper = np.full(slots, -np.inf), np.full(slots, np.inf)
+    spike, stuck_us, flat_us = np.full(slots, np.inf), np.full(slots, np.inf), np.full(slots, np.inf)
+    for row in rows:
+        column = row["slot"] - 1
+        rules = _rules_of(row["profile"], row["name"], row["property"])
+        expected_lower[column], expected_upper[column] = rules.expected_lower, rules.expected_upper
+        spike[column] = np.inf if rules.spike is None else rules.spike
+        stuck_us[column] = np.inf if rules.stuck_s is None else rules.stuck_s * 1e6
+        flat_us[column] = np.inf if rules.flat_s is None else rules.flat_s * 1e6
+    watched = np.flatnonzero(np.isfinite(spike) | np.isfinite(stuck_us) | np.isfinite(flat_us))
+    return Rules(
+        expected_lower=expected_lower,
+        expected_upper=expected_upper,
+        watched=watched,
+        lower=lower[watched],
+        upper=upper[watched],
+        spike=spike[watched],
+        stuck_us=stuck_us[watched],
+        flat_us=flat_us[watched],
+        signature=tuple((column, names[column]) for column in watched.tolist()),
+    )

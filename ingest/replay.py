@@ -70,7 +70,7 @@ class Replay:
         self._limits = Limits(payload_bytes=settings.payload_bytes, readings=settings.message_readings)
         self._rules = TimeRules(ahead_s=settings.clock_ahead_s, retention_s=settings.retention_days * 86_400.0)
         self._worker = worker
-        self._writer = Writer(dsn=dsn, worker=worker, subjects=self._limits.subjects)
+        self._writer = Writer(dsn=dsn, worker=worker, subjects=self._limits.subjects, alone=False)
         self._clock = clock or SystemClock()
         self._decoder = Decoder(limits=self._limits)
         self._newest_us = 0  # received time of the newest message the decoder has seen

@@ -65,7 +65,9 @@ class Worker:
         self._sampler = FloodSampler(settings.sample_after)
         self._checked: tuple[Columns, Checked] | None = None  # the batch that is being written
         self._decoder = Decoder(limits=self._limits)
-        self._writer = Writer(dsn=dsn, worker=settings.worker, subjects=self._limits.subjects)
+        self._writer = Writer(
+            dsn=dsn, worker=settings.worker, subjects=self._limits.subjects, alone=settings.share is None
+        )
         self._threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="storage")
         self._background = Background(
             settings=settings,

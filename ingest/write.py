@@ -17,6 +17,7 @@ import psycopg
 
 from ingest import copy_binary
 from ingest.errors import StorageAwayError
+from ingest.judge import Judge
 from ingest.knocks import find_knocks, note_knocks
 from ingest.latest import slot_bits
 from ingest.ledger import LedgerShare, ledger_share
@@ -67,7 +68,8 @@ class _Doubt:
 class Writer:
     """Writes batches in order over one connection; every method blocks, so it lives in a thread of its own."""
 
-    def __init__(self, *, dsn: str, worker: str, subjects: int) -> None:
+    def __init__(self, *, dsn: str, worker: str, subjects: int, alone: bool = True) -> None:
+        self._judge = Judge(alone=alone)
         self._dsn = dsn
         self._worker = worker
         self._subjects = subjects
@@ -159,6 +161,7 @@ class Writer:
         knocks = find_knocks(columns, rejections) if checked.knocks is None else checked.knocks
         written = Written(columns=columns, tally=tally, rejections=rejections, knocks=knocks)
         newest: list[_Newest] = []
+        self._judge.forget()  # what a transaction that failed was flagged by
         straight: list[tuple[Block, NDArray[np.int32]]] = []
         staged: list[tuple[Block, NDArray[np.int32]]] = []
         keys = columns.snapshot.device_key
@@ -169,8 +172,10 @@ class Writer:
             rejections += conflict_rejections(columns, unique.refused, unique.standing, subjects=self._subjects)
             device_key = keys[unique.block.device]
             newer = np.zeros(len(unique.block), dtype=np.bool_) if careful else self._is_newer(device_key, unique.block)
-            straight.append((unique.block.take(newer), device_key[newer]))
-            staged.append((unique.block.take(~newer), device_key[~newer]))
+            layout = columns.snapshot.layouts[block.layout]
+            for chosen, part in ((newer, straight), (~newer, staged)):
+                rows, key = unique.block.take(chosen), device_key[chosen]
+                part.append((self._judge.flag(connection, layout, rows, key, newest=part is straight), key))
         self._ensure_days(connection, [block for block, _ in (*straight, *staged)])
         statuses = {device: (word, index) for device, word, index in columns.statuses}
         for _, _, index in columns.statuses:
@@ -227,6 +232,7 @@ class Writer:
         self._doubt = None
         for block, key in (*straight, *staged):
             self._note_newest(key, block.time_us)
+        self._judge.accept()
         return result
 
     def _adjust_ledger(self, connection: psycopg.Connection[dict[str, Any]], written: Written) -> None:

@@ -8,6 +8,7 @@ from psycopg.rows import DictRow
 
 from api.dependencies import DatastreamPath, ObservationsQuery, ServicesDep
 from api.errors import not_found
+from api.names import flags_shape
 from api.openapi import refusals
 from api.registry import datastream_shape
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
@@ -82,6 +83,7 @@ def _observation(row: DictRow, datastream: DictRow) -> Observation:
         "received_time": row["received_time"],
         "value": row["value"],
         "quality": row["quality"],
+        "flags": flags_shape(row["quality"]),
         "late": late_s > LATE_INTERVALS * datastream["interval_s"],
     }
 

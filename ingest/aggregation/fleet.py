@@ -32,14 +32,26 @@ class Slot:
     interval_s: int
     keeps: tuple[str, ...]
     property_id: str
+    limit: float | None = None  # of the exceedance, where it keeps that
 
 
 @cache
-def _keeps(profile_id: str, name: str, property_id: str) -> tuple[str, ...]:
-    """What a datastream keeps: as its profile says, or its property where the catalogue does not know the profile."""
+def _keeps(profile_id: str, name: str, property_id: str) -> tuple[tuple[str, ...], float | None]:
+    """What a datastream keeps, and its limit: as its profile says, or its property where no profile is known."""
     profile = load_catalogue().get(profile_id)
-    streams = profile.datastreams if profile else ()
-    return next((stream.keep for stream in streams if stream.name == name), kept(property_id))
+    stream = profile.datastream(name) if profile else None
+    return (stream.keep, stream.limit) if stream else (kept(property_id), None)
+
+
+def _slot(row: Mapping[str, Any]) -> Slot:
+    keeps, limit = _keeps(row["profile"], row["name"], row["property"])
+    return Slot(
+        shift_s=row["period_s"] if row["period_s"] and row["stamp"] == "end" else 0,
+        interval_s=row["interval_s"],
+        keeps=keeps,
+        property_id=row["property"],
+        limit=limit,
+    )
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,11 @@ class Kind:
         return np.array([_HOLD_INTERVALS * slot.interval_s * SECOND_US for slot in self.slots], dtype=np.int64)
 
     @cached_property
+    def limit(self) -> NDArray[np.float64]:
+        """Limit of each slot, shape (slots,); infinity: none."""
+        return np.array([np.inf if slot.limit is None else slot.limit for slot in self.slots])
+
+    @cached_property
     def keeps(self) -> Mapping[str, NDArray[np.bool_]]:
         """Reduction -> which slots keep it, shape (slots,)."""
         names = dict.fromkeys(name for slot in self.slots for name in slot.keeps)
@@ -73,7 +90,7 @@ class Kind:
 
     def options(self, windows: int) -> Options:
         """For groups numbered window by window."""
-        return Options(hold_us=np.tile(self.hold_us, windows))
+        return Options(hold_us=np.tile(self.hold_us, windows), limit=np.tile(self.limit, windows))
 
 
 @dataclass(frozen=True)
@@ -90,15 +107,7 @@ class Fleet:
         numbers: dict[tuple[Slot, ...], int] = {}
         by_device: dict[int, int] = {}
         for device_key, datastreams in groupby(rows, key=lambda row: row["device_key"]):
-            slots = tuple(
-                Slot(
-                    shift_s=row["period_s"] if row["period_s"] and row["stamp"] == "end" else 0,
-                    interval_s=row["interval_s"],
-                    keeps=_keeps(row["profile"], row["name"], row["property"]),
-                    property_id=row["property"],
-                )
-                for row in datastreams
-            )
+            slots = tuple(_slot(row) for row in datastreams)
             by_device[device_key] = numbers.setdefault(slots, len(numbers))
         kind_of = np.full(max(by_device, default=0) + 1, -1, dtype=np.int32)
         for device_key, number in by_device.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from ingest.aggregation.reductions import REDUCTIONS, Aggregation
 from ingest.aggregation.rows import Rows
-from ingest.aggregation.store import BASIC, Windows
+from ingest.aggregation.store import BASIC, FLAGS, Windows
 from ingest.aggregation.windows import QUARTER, SECOND_US, start_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Work:
             if name == "sketch":
                 partials["sketch"] = state["sketch"]
         flagged = np.bincount(group[observations.flagged], minlength=size)
-        return Windows(device_key, start_us, changed_us, flagged, partials)
+        return Windows(device_key, start_us, changed_us, flagged, partials, _flags(observations.quality, group, size))
 
     def _place(self, observations: Observations) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """Keys of the windows, sorted, and the window of each cell, shape (n, slots)."""
@@ -129,7 +129,12 @@ class Work:
             place[cells] = np.arange(len(cells))
             partials["sketch"] = windows.partials["sketch"].moved(place, len(cells))
         return Windows(
-            windows.device_key[at], windows.start_us[at], windows.changed_us[at], windows.flagged[cells], partials
+            windows.device_key[at],
+            windows.start_us[at],
+            windows.changed_us[at],
+            windows.flagged[cells],
+            partials,
+            None if windows.flags is None else windows.flags[cells],
         )
 
     def join(self, standing: Windows, new: Windows) -> tuple[Windows, NDArray[np.bool_]]:
@@ -151,6 +156,7 @@ class Work:
             whole: Sketch = new.partials["sketch"]
             new.partials["sketch"] = whole.merged(left.partials["sketch"].moved(cells, whole.groups))
         new.flagged[cells] += left.flagged
+        _add_flags(new, cells, left.flags)
         new.changed_us[at] = np.maximum(new.changed_us[at], left.changed_us)
         return new, stands
 
@@ -171,12 +177,30 @@ class Work:
             for name, column in merged.items():
                 result.partials[name][cells] = column
             result.flagged[cells] += right.flagged
+            _add_flags(result, cells, right.flags)
             result.changed_us[at] = np.maximum(result.changed_us[at], right.changed_us)
         if "sketch" in fine.partials:
             cells = (parent[:, None] * self.slots + np.arange(self.slots)).ravel()
             result.partials["sketch"] = fine.partials["sketch"].moved(cells, len(starts) * self.slots)
         result.start_us = start_of(result.start_us, length_s)
         return result
+
+
+def _flags(quality: NDArray[np.int16] | None, group: NDArray[np.intp], size: int) -> NDArray[np.int64] | None:
+    """Readings by flag, shape (size, FLAGS); None where none bears one."""
+    if quality is None or not quality.any():
+        return None
+    row, slot = np.nonzero(quality)
+    at, bits = group[row, slot], quality[row, slot]
+    return np.stack([np.bincount(at[(bits & (1 << bit)) != 0], minlength=size) for bit in range(FLAGS)], axis=1)
+
+
+def _add_flags(onto: Windows, cells: NDArray[np.intp], flags: NDArray[np.int64] | None) -> None:
+    if flags is None:
+        return
+    if onto.flags is None:
+        onto.flags = np.zeros((len(onto.flagged), FLAGS), dtype=np.int64)
+    onto.flags[cells] += flags
 
 
 def _key(windows: Windows) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from devices.quality import LEFT_OUT, Quality
 from ingest.aggregation import copy_out, stream
 from ingest.aggregation.sketch import Sketch
 from ingest.parameters import array_text
@@ -26,6 +27,9 @@ QUERIES: Final = load_queries("aggregation")
 
 BASIC: Final = ("count", "sum", "min-with-time", "max-with-time", "first", "last", "variance")
 """The reductions that every datastream keeps."""
+
+FLAGS: Final = len(Quality)
+"""Flags that are counted, bit 1 first."""
 
 _OBSERVATION: Final = (stream.INT4, stream.TIME, stream.TIME, stream.FLOAT8S, stream.INT2S)
 _QUALITY: Final = 4  # its place there
@@ -54,6 +58,11 @@ _COLUMNS: Final[tuple[tuple[str, stream.FieldType], ...]] = (
     ("resets", stream.INT4S),
     ("state_s", stream.FLOAT8S),
     ("transitions", stream.INT4S),
+    ("flags", stream.INT4S),
+    ("above", stream.INT4S),
+    ("longest_run", stream.INT4S),
+    ("run_at_start", stream.INT4S),
+    ("run_at_end", stream.INT4S),
 )
 _WINDOW: Final = (*_KEY, *(field for _, field in _COLUMNS))
 
@@ -67,6 +76,7 @@ class Observations:
     received_us: NDArray[np.int64]
     value: NDArray[np.float64]  # shape (n, slots); NaN: no reading
     flagged: NDArray[np.bool_]  # shape (n, slots); has a quality that statistics leave out
+    quality: NDArray[np.int16] | None  # shape (n, slots); None: no reading bears a flag
 
     def __len__(self) -> int:
         """How many rows."""
@@ -82,6 +92,7 @@ class Windows:
     changed_us: NDArray[np.int64]
     flagged: NDArray[np.int64]  # shape (n * slots,), window by window, like the partials
     partials: Partials
+    flags: NDArray[np.int64] | None = None  # shape (n * slots, FLAGS): readings by flag; None: none bears one
 
     def __len__(self) -> int:
         """How many windows."""
@@ -110,21 +121,37 @@ def read_observations(
         value = np.full((size, slots), np.nan)
         known = columns[3][:, :slots]  # a row may be shorter, or, registered since, longer than we know its device
         value[:, : known.shape[1]] = known
+        quality = None
         flagged = np.zeros((size, slots), dtype=np.bool_)
         if _QUALITY in columns:
-            quality = columns[_QUALITY][:, :slots]
-            flagged[:, : quality.shape[1]] = quality != 0
-        flagged &= ~np.isnan(value)
-        parts.append(Observations(columns[0], columns[1], columns[2], value, flagged))
+            quality = np.zeros((size, slots), dtype=np.int16)
+            stored = columns[_QUALITY][:, :slots]
+            quality[:, : stored.shape[1]] = stored
+            quality[np.isnan(value)] = 0
+            flagged = (quality & np.int16(LEFT_OUT)) != 0
+        parts.append(Observations(columns[0], columns[1], columns[2], value, flagged, quality))
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)
         return Observations(
-            nothing.astype(np.int32), nothing, nothing, np.zeros((0, slots)), np.zeros((0, slots), dtype=np.bool_)
+            nothing.astype(np.int32), nothing, nothing, np.zeros((0, slots)), np.zeros((0, slots), dtype=np.bool_), None
         )
     if len(parts) == 1:
         return parts[0]
-    names = ("device_key", "time_us", "received_us", "value", "flagged")
-    return Observations(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return Observations(
+        device_key=np.concatenate([part.device_key for part in parts]),
+        time_us=np.concatenate([part.time_us for part in parts]),
+        received_us=np.concatenate([part.received_us for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+        flagged=np.concatenate([part.flagged for part in parts]),
+        quality=_together([(part.quality, part.flagged.shape) for part in parts], np.int16),
+    )
+
+
+def _together(parts: Sequence[tuple[NDArray[Any] | None, tuple[int, ...]]], dtype: type[np.integer]) -> Any:
+    """Columns one after the other, each with the shape it would have where it is None; None where all are."""
+    if all(part is None for part, _ in parts):
+        return None
+    return np.concatenate([np.zeros(shape, dtype=dtype) if part is None else part for part, shape in parts])
 
 
 def read_windows(
@@ -170,6 +197,7 @@ def read_windows(
             np.concatenate([part.changed_us for part in parts]),
             np.concatenate([part.flagged for part in parts]),
             {name: np.concatenate([part.partials[name] for part in parts]) for name in parts[0].partials},
+            _together([(part.flags, (len(part.flagged), FLAGS)) for part in parts], np.int64),
         )
         # They come device by device, and no query promises that.
         order = np.lexsort((windows.start_us, windows.device_key))
@@ -182,9 +210,13 @@ def read_windows(
 
 def _in_order(windows: Windows, order: NDArray[np.intp], slots: int) -> Windows:
     cells = (order[:, None] * slots + np.arange(slots)).ravel()
-    partials = {name: column[cells] for name, column in windows.partials.items()}
     return Windows(
-        windows.device_key[order], windows.start_us[order], windows.changed_us[order], windows.flagged[cells], partials
+        windows.device_key[order],
+        windows.start_us[order],
+        windows.changed_us[order],
+        windows.flagged[cells],
+        {name: column[cells] for name, column in windows.partials.items()},
+        None if windows.flags is None else windows.flags[cells],
     )
 
 
@@ -192,7 +224,15 @@ def _windows_of(kind: Kind, empty: Partials, size: int, columns: Any) -> Windows
     slots = len(kind.slots)
     partials: Partials = {}
     flagged = np.zeros(size * slots, dtype=np.int64)
+    flags = None
     for at, (name, _) in enumerate(_COLUMNS, start=len(_KEY)):
+        if name == "flags":
+            if at in columns:
+                flags = np.zeros((size, slots * FLAGS), dtype=np.int64)
+                known = columns[at][:, : slots * FLAGS]
+                flags[:, : known.shape[1]] = known
+                flags = flags.reshape(-1, FLAGS)
+            continue
         wanted = empty.get(name)
         if name != "flagged" and wanted is None:
             continue
@@ -210,7 +250,7 @@ def _windows_of(kind: Kind, empty: Partials, size: int, columns: Any) -> Windows
         partials["mean_of_moment"] = np.divide(
             partials["sum"], partials["count"], out=np.zeros(size * slots), where=partials["count"] > 0
         )
-    return Windows(columns[0], columns[2], columns[3], flagged, partials)
+    return Windows(columns[0], columns[2], columns[3], flagged, partials, flags)
 
 
 def write_windows(
@@ -247,6 +287,16 @@ def write_windows(
         connection.execute(QUERIES["delete_windows"], keys, prepare=True)
         if "sketch" in windows.partials:
             connection.execute(QUERIES["delete_sketches"], keys, prepare=True)
+    with connection.cursor().copy(QUERIES["write_windows"]) as copy:
+        copy.write(encode_windows(length_s, windows, computed_us))
+    if "sketch" in windows.partials and len(windows.partials["sketch"].group):
+        with connection.cursor().copy(QUERIES["write_sketches"]) as copy:
+            copy.write(_encode_sketches(slots, length_s, windows))
+
+
+def encode_windows(length_s: int, windows: Windows, computed_us: int) -> bytes:
+    """The rows of windows; those without any flag first, with a null there, which costs no space."""
+    size = len(windows)
     columns: list[NDArray[Any] | None] = [
         windows.device_key,
         np.full(size, length_s),
@@ -254,14 +304,22 @@ def write_windows(
         windows.changed_us,
         np.full(size, computed_us),
     ]
+    columns_by_name = {**windows.partials, "flagged": windows.flagged, "flags": windows.flags}
     for name, _ in _COLUMNS:
-        column = windows.flagged if name == "flagged" else windows.partials.get(name)
+        column = columns_by_name.get(name)
         columns.append(None if column is None else column.reshape(size, -1))
-    with connection.cursor().copy(QUERIES["write_windows"]) as copy:
-        copy.write(stream.encode(_WINDOW, columns))
-    if "sketch" in windows.partials and len(windows.partials["sketch"].group):
-        with connection.cursor().copy(QUERIES["write_sketches"]) as copy:
-            copy.write(_encode_sketches(slots, length_s, windows))
+    if windows.flags is None:
+        return stream.encode(_WINDOW, columns)
+    flagged = np.any(windows.flags.reshape(size, -1), axis=1)
+    at = len(_KEY) + [name for name, _ in _COLUMNS].index("flags")
+    parts = [stream.HEADER]
+    for rows in (np.flatnonzero(~flagged), np.flatnonzero(flagged)):
+        chosen = [None if column is None else column[rows] for column in columns]
+        if not flagged[rows].any():
+            chosen[at] = None
+        if len(rows):
+            parts.append(stream.encode(_WINDOW, chosen)[len(stream.HEADER) : -len(stream.TRAILER)])
+    return b"".join((*parts, stream.TRAILER))
 
 
 def _read_sketches(

@@ -85,7 +85,7 @@ copy (
     w.device_key, w.length_s, w.start_time, w.changed_time, w.computed_time, w.count, w.flagged, w.sum,
     w.second_moment, w.min, w.min_time, w.max, w.max_time, w.first, w.first_time, w.last, w.last_time, w.energy,
     w.east, w.north, w.weight, w.weight_by_value, w.held_value_s, w.held_s, w.increase, w.resets, w.state_s,
-    w.transitions
+    w.transitions, w.flags, w.above, w.longest_run, w.run_at_start, w.run_at_end
   from unnest(%(device_keys)s::integer[], %(from_us)s::bigint[], %(until_us)s::bigint[])
        k (device_key, from_us, until_us)
   cross join lateral (
@@ -113,7 +113,7 @@ where w.device_key = k.device_key and w.length_s = %(length_s)s
 copy window_set (
   device_key, length_s, start_time, changed_time, computed_time, count, flagged, sum, second_moment, min, min_time,
   max, max_time, first, first_time, last, last_time, energy, east, north, weight, weight_by_value, held_value_s,
-  held_s, increase, resets, state_s, transitions
+  held_s, increase, resets, state_s, transitions, flags, above, longest_run, run_at_start, run_at_end
 ) from stdin (format binary)
 
 -- name: read_sketches

@@ -23,7 +23,7 @@ join (
          l.time_by_slot[s.slot] as phenomenon_time,
          coalesce(v.state = 'online'
                   and l.value_by_slot[s.slot] <> 'NaN'
-                  and l.quality_by_slot[s.slot] = 0
+                  and quality_admits(l.quality_by_slot[s.slot])
                   and l.time_by_slot[s.slot] > now() - 3 * s.interval_s * interval '1 second', false) as current
   from device_live v
   join datastream s using (device_key)

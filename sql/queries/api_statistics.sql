@@ -41,7 +41,7 @@ with through as materialized (
     select date_bin(interval '15 minutes', phenomenon_time - %(shift_s)s * interval '1 second',
                     timestamptz '1970-01-01 00:00:00+00') as start,
            phenomenon_time, value_by_slot[%(slot)s] as value,
-           coalesce(quality_by_slot[%(slot)s], 0::smallint) = 0 as good
+           quality_admits(quality_by_slot[%(slot)s]) as good
     from observation_set
     where device_key = %(device_key)s
       and phenomenon_time > (select folded from through)

@@ -19,10 +19,11 @@ left join (
 order by d.device_key
 
 -- name: registry_datastreams
--- Every datastream's slot, bounds and conversion.
-select device_key, slot, name, lower_bound, upper_bound, factor, addend, words
-from datastream
-order by device_key, slot
+-- Every datastream's slot, bounds and conversion, and where its quality rules are found.
+select s.device_key, s.slot, s.name, s.lower_bound, s.upper_bound, s.factor, s.addend, s.words, s.property, d.profile
+from datastream s
+join device d using (device_key)
+order by s.device_key, s.slot
 
 -- name: newest_times
 -- Each device's newest stored phenomenon time as latest knows it.
@@ -104,6 +105,48 @@ set value_by_slot = m.value_by_slot || r.value_by_slot[cardinality(m.value_by_sl
 from staging_merged m
 where r.device_key = m.device_key and r.phenomenon_time = m.phenomenon_time
   and r.phenomenon_time between %(first)s and %(last)s
+
+-- name: rows_before
+-- The newest rows of some devices, each before a time of its own, oldest first; not older than the span.
+select k.n::integer as n, (extract(epoch from o.phenomenon_time) * 1000000)::bigint as time_us, o.value_by_slot,
+       o.quality_by_slot
+from unnest(%(device_keys)s::integer[], %(before_us)s::bigint[]) with ordinality k (device_key, before_us, n)
+cross join lateral (
+  select * from observation_set r
+  where r.device_key = k.device_key
+    and r.phenomenon_time < timestamptz 'epoch' + k.before_us * interval '1 microsecond'
+    and r.phenomenon_time >= timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+    and r.phenomenon_time < timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
+  order by r.phenomenon_time desc limit %(rows)s
+) o
+order by k.n, o.phenomenon_time
+
+-- name: standing_since
+-- Of some slots the values that are equal to the newest before a time, back to the first that differs or the span's start:
+-- how many, and the time of the oldest.
+select k.n::integer as n, h.count, (extract(epoch from h.since) * 1000000)::bigint as since_us
+from unnest(%(device_keys)s::integer[], %(slots)s::smallint[], %(before_us)s::bigint[])
+     with ordinality k (device_key, slot, before_us, n)
+cross join lateral (
+  select count(*) as count, min(e.phenomenon_time) as since
+  from (
+    select r.phenomenon_time,
+           bool_and(r.value_by_slot[k.slot] = lag_value) over newest_first as same
+    from (
+      select o.phenomenon_time, o.value_by_slot,
+             coalesce(lag(o.value_by_slot[k.slot]) over (order by o.phenomenon_time desc), o.value_by_slot[k.slot]) as lag_value
+      from observation_set o
+      where o.device_key = k.device_key
+        and o.phenomenon_time < timestamptz 'epoch' + k.before_us * interval '1 microsecond'
+        and o.phenomenon_time >= timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+        and o.phenomenon_time < timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
+        and o.value_by_slot[k.slot] <> 'NaN' and coalesce(o.quality_by_slot[k.slot], 0::smallint) & 3 = 0
+    ) r
+    window newest_first as (order by r.phenomenon_time desc)
+  ) e
+  where e.same
+) h
+where h.count > 0
 
 -- name: clear_staging
 -- Makes both staging tables empty for the next block of the same transaction.

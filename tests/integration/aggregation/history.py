@@ -30,6 +30,7 @@ class Stream:
     property_id: str
     period_s: int | None = None
     stamp: str = "end"
+    name: str | None = None  # default: s and its slot
 
 
 PLAIN = tuple(Stream(property_id) for property_id in PROPERTIES)
@@ -37,7 +38,7 @@ PERIODS = (Stream("air-temperature"), Stream("sound-level-equivalent", 60), Stre
 STARTS = (Stream("water-level", 300, "start"),)
 
 
-def register(url: str, device: str, streams: Sequence[Stream], interval_s: int = 60) -> int:
+def register(url: str, device: str, streams: Sequence[Stream], interval_s: int = 60, *, profile: str = "test") -> int:
     """Register a device; answers its key."""
     with psycopg.connect(url) as connection:
         connection.execute(
@@ -46,9 +47,9 @@ def register(url: str, device: str, streams: Sequence[Stream], interval_s: int =
         )
         key = connection.execute(
             "insert into device (device_id, town_id, site_key, domain, profile, name, reporting_interval_s)"
-            " select %(id)s, 'hoi-an', site_key, 'environment', 'test', %(id)s, %(interval)s from site"
+            " select %(id)s, 'hoi-an', site_key, 'environment', %(profile)s, %(id)s, %(interval)s from site"
             " where site_id = 's' returning device_key",
-            {"id": device, "interval": interval_s},
+            {"id": device, "interval": interval_s, "profile": profile},
         ).fetchone()[0]
         for slot, stream in enumerate(streams, start=1):
             connection.execute(
@@ -56,10 +57,10 @@ def register(url: str, device: str, streams: Sequence[Stream], interval_s: int =
                 " upper_bound, interval_s, period_s, stamp)"
                 " values (%s, %s, %s, %s, %s, '1', -1e9, 1e9, %s, %s, %s)",
                 [
-                    f"{device}:s{slot}",
+                    f"{device}:{stream.name or f's{slot}'}",
                     key,
                     slot,
-                    f"s{slot}",
+                    stream.name or f"s{slot}",
                     stream.property_id,
                     interval_s,
                     stream.period_s,
@@ -129,7 +130,7 @@ def settle(made: Keeper) -> None:
 
 _EXPECTED = """
 with reading as (
-  select o.device_key, s.slot, o.value_by_slot[s.slot] as v, coalesce(o.quality_by_slot[s.slot], 0) = 0 as good,
+  select o.device_key, s.slot, o.value_by_slot[s.slot] as v, coalesce(o.quality_by_slot[s.slot], 0) & 59 = 0 as good,
          o.phenomenon_time as t,
          o.phenomenon_time
            - case when s.stamp = 'end' then coalesce(s.period_s, 0) else 0 end * interval '1 second' as placed
@@ -199,7 +200,9 @@ def random_batches(
                 values[random.random(slots) < 0.2] = np.nan
                 if np.isnan(values).all():
                     continue
-                quality = random.integers(0, 3, slots).tolist() if random.random() < 0.2 else None
+                quality = (
+                    random.choice([0, 0, 1, 2, 4, 8, 12, 16, 32, 64], slots).tolist() if random.random() < 0.2 else None
+                )
                 batch.rows.append((device_key, at, values.tolist(), quality))
         if sent and random.random() < 0.3:
             batch.rows.append(sent[int(random.integers(len(sent)))])

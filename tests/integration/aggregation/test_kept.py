@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from devices.keeping import KEPT, KEPT_BY_PROPERTY
+from devices.quality import Quality, admits
 from ingest.aggregation.reductions import REDUCTIONS
 from ingest.aggregation.sketch import bins_of
 from tests.integration.aggregation.history import (
@@ -26,17 +27,21 @@ from tests.unit.aggregation import reference
 if TYPE_CHECKING:
     from tests.fix_database import Database
 
-STREAMS = tuple(
-    Stream(property_id)
-    for property_id in (
-        "sound-level-equivalent",
-        "wind-direction",
-        "active-energy",
-        "lamp-state",
-        "light-level",
-        "vehicle-speed",
-        "vehicle-count",
-    )
+PROFILE = "noise-meter"
+LIMIT = 70.0  # of its laeq
+STREAMS = (
+    Stream("sound-level-equivalent", name="laeq"),
+    *(
+        Stream(property_id)
+        for property_id in (
+            "wind-direction",
+            "active-energy",
+            "lamp-state",
+            "light-level",
+            "vehicle-speed",
+            "vehicle-count",
+        )
+    ),
 )
 INTERVAL_S = 60
 
@@ -49,17 +54,18 @@ def test_every_property_keeps_reductions_of_the_table() -> None:
 def test_a_profile_may_keep_what_the_table_has_and_windows_hold() -> None:
     basic = {"count", "sum", "mean", "sum-of-squares", "min", "max", "min-with-time", "max-with-time"}
     others = REDUCTIONS.keys() - basic - {"first", "last", "variance"}
-    assert others - {"exceedance"} == KEPT  # it needs a limit, which datastreams do not have
+    assert others == KEPT
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_what_slots_keep_follows_the_observations_through_merges_and_repairs(database: Database, seed: int) -> None:
-    key = register(database.url, "all", STREAMS, INTERVAL_S)
+    key = register(database.url, "all", STREAMS, INTERVAL_S, profile=PROFILE)
     random = np.random.default_rng(seed)
     made, connection = keeper(database, NOON_US + 3_600_000_000)
     for batch in random_batches(random, [(key, len(STREAMS))], batches=14, span_us=7 * 3_600_000_000):
         for row in batch.rows:
             row[2][3] = row[2][3] % 4 // 1  # a state is a whole number
+            row[2][0] += LIMIT - 20  # about the limit
         commit(database, batch)
         made.take_changes()
         made.fold_due(quiet=bool(random.integers(0, 2)))
@@ -69,18 +75,33 @@ def test_what_slots_keep_follows_the_observations_through_merges_and_repairs(dat
     with psycopg.connect(database.read_url, row_factory=psycopg.rows.dict_row) as reader:
         windows = reader.execute(
             "select length_s, start_time, (extract(epoch from start_time) * 1000000)::bigint as start_us, energy, east,"
-            " north, weight, weight_by_value, held_value_s, held_s, increase, resets, state_s, transitions"
+            " north, weight, weight_by_value, held_value_s, held_s, increase, resets, state_s, transitions, above,"
+            " longest_run, flags, flagged"
             " from window_set"
         ).fetchall()
         sketches = {
             (row["length_s"], row["start_time"], row["slot"]): dict(zip(row["bins"], row["counts"], strict=True))
             for row in reader.execute("select * from window_sketch").fetchall()
         }
+    marks = _marks(database)
     assert len(windows) > 20
     for window in windows:
         low, high = window["start_us"], window["start_us"] + window["length_s"] * 1_000_000
         mine = {slot: [reading for reading in rows if low <= reading[0] < high] for slot, rows in readings.items()}
         _compare(window, mine, sketches)
+        flags = [[0] * len(Quality) for _ in STREAMS]
+        for time_us, slot, quality in marks:
+            if low <= time_us < high:
+                flags[slot] = [count + bool(quality & bit) for count, bit in zip(flags[slot], Quality, strict=True)]
+        assert (window["flags"] or [0] * len(STREAMS) * len(Quality)) == [count for row in flags for count in row]
+
+
+def _marks(database: Database) -> list[tuple[int, int, int]]:
+    with psycopg.connect(database.read_url) as reader:
+        return reader.execute(
+            "select (extract(epoch from phenomenon_time) * 1000000)::bigint, slot - 1, quality"
+            " from observation join datastream using (datastream_id)"
+        ).fetchall()
 
 
 def _readings(database: Database) -> dict[int, list[tuple[int, float]]]:
@@ -92,7 +113,7 @@ def _readings(database: Database) -> dict[int, list[tuple[int, float]]]:
         ).fetchall()
     for time_us, values, qualities in rows:
         for slot, value in enumerate(values):
-            if not np.isnan(value) and not (qualities and qualities[slot]):
+            if not np.isnan(value) and not (qualities and not admits(qualities[slot])):
                 found[slot].append((time_us, value))
     return found
 
@@ -110,6 +131,8 @@ def _compare(window: dict, readings: dict[int, list[tuple[int, float]]], sketche
     east, north = reference.directions([value for _, value in readings[1]]) if readings[1] else (0, 0)
     same("east", 1, east * len(readings[1]))
     same("north", 1, north * len(readings[1]))
+    same("above", 0, reference.exceedance(readings[0], LIMIT)[0])
+    same("longest_run", 0, reference.exceedance(readings[0], LIMIT)[1])
     increase, resets = reference.increase(readings[2])
     same("increase", 2, increase)
     same("resets", 2, resets)

@@ -30,7 +30,7 @@ select case %(unit)s::text when 'month' then date_trunc('month', placed, 'Asia/H
        sum(v) filter (where good), min(v) filter (where good), max(v) filter (where good),
        min(t) filter (where good) as first_phenomenon_time, max(t) filter (where good) as last_phenomenon_time
 from (
-  select phenomenon_time as t, value_by_slot[%(slot)s] as v, coalesce(quality_by_slot[%(slot)s], 0) = 0 as good,
+  select phenomenon_time as t, value_by_slot[%(slot)s] as v, coalesce(quality_by_slot[%(slot)s], 0) & 59 = 0 as good,
          phenomenon_time - %(shift_s)s * interval '1 second' as placed
   from observation_set where device_key = %(device_key)s and value_by_slot[%(slot)s] <> 'NaN'
 ) r

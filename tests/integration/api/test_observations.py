@@ -84,6 +84,7 @@ async def test_an_observation_shows_its_period_quality_and_lateness(client: http
         "received_time": "2026-11-02T00:13:00Z",
         "value": 5.0,
         "quality": 1,
+        "flags": [{"id": "calibrating", "name": {"vi": "hiệu chuẩn", "en": "calibrating"}}],
         "late": False,
     }
     assert air[1]["late"]

@@ -28,9 +28,10 @@ class Pipeline:
     url: str
     rules: TimeRules = field(default_factory=TimeRules)
     sample_after: int = 1_000_000
+    alone: bool = True
 
     def __post_init__(self) -> None:
-        self.writer = Writer(dsn=self.url, worker="test", subjects=20)
+        self.writer = Writer(dsn=self.url, worker="test", subjects=20, alone=self.alone)
         self.decoder = Decoder(limits=Limits())
         self.sampler = FloodSampler(self.sample_after)
 

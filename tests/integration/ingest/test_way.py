@@ -59,7 +59,7 @@ def test_a_message_becomes_an_observation_a_latest_value_and_a_ledger_entry(
 
     stored = rows("select datastream_id, value, quality from observation order by 1")
     assert stored == [
-        ("dev-1:humidity", 2.0, 0),
+        ("dev-1:humidity", 2.0, 4),
         ("dev-1:no2", 4.0, 1),
         ("dev-1:pm10", 50.0, 0),
         ("dev-1:pm25", 31.2, 1),

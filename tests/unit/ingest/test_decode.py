@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from devices.codecs.thubon_json import PayloadLimits, decode_gateway, decode_telemetry
 from devices.models import Bilingual, ProfileDatastream
+from devices.quality_rules import NO_RULES
 from devices.reasons import Reason
 from ingest.columns import Columns, Limits
 from ingest.decode import Decoder
@@ -29,7 +30,7 @@ def _stream(slot: int, name: str, *, factor: float = 1.0, addend: float = 0.0, w
     return ProfileDatastream(
         slot=slot, name=name, property_id=name, label=Bilingual(name, name), qualifiers={}, sent_unit="1", unit="1",
         factor=factor, addend=addend, lower_bound=-50.0, upper_bound=1_000.0, decimals=1, words=words or {},
-        interval_s=60, period_s=None, stamp="end", keep=(),
+        interval_s=60, period_s=None, stamp="end", keep=(), rules=NO_RULES, limit=None,
     )  # fmt: skip
 
 
@@ -67,6 +68,8 @@ def snapshot() -> RegistrySnapshot:
             "factor": stream.factor,
             "addend": stream.addend,
             "words": dict(stream.words) or None,
+            "property": stream.property_id,
+            "profile": "test",
         }
         for device in device_rows
         for stream in STREAMS.values()

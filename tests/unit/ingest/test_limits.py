@@ -51,6 +51,8 @@ def snapshot(devices: int = 4) -> RegistrySnapshot:
                 "factor": 1.0,
                 "addend": 0.0,
                 "words": None,
+                "property": name,
+                "profile": "test",
             }
             for index in range(devices)
             for slot, name in enumerate(NAMES, start=1)
