@@ -1,21 +1,23 @@
-"""The registry's commands: `python -m devices import FILE.csv [--dry-run]`, `export`, `list`, `sync`."""
+"""The registry's commands: `python -m devices import FILE [--dry-run]`, `export`, `list`, `sync`, and one by one."""
 
 from __future__ import annotations
 
 import argparse
-import csv
+import itertools
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from pydantic import ValidationError
 
+from devices.changes import ChangeError
+from devices.commands import COMMANDS, add_parsers, run_command
 from devices.profiles import load_catalogue
 from devices.registry import ImportReport, RegistryError, export_rows, import_devices, list_rows, sync_profiles
 from devices.registry_file import COLUMNS, read_registry_file
 from devices.settings import read_settings
+from devices.sheets import cell_text, write_csv, write_xlsx
 from devices.yaml_file import DataFileError
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         catalogue = load_catalogue()
         with psycopg.connect(str(settings.database_url), application_name="thubon devices") as connection:
             return _run(connection, options, content, catalogue)
-    except (RegistryError, DataFileError) as error:
+    except (RegistryError, DataFileError, ChangeError) as error:
         _complain(str(error))
     except psycopg.Error as error:
         _complain(f"database: {str(error).strip()}")
@@ -69,7 +71,9 @@ def _run(
         connection.commit()
         print(f"datastreams: {report.appended} appended, {report.updated} updated")
     elif options.command == "export":
-        _export(connection, options.town)
+        _export(connection, options.town, options.xlsx)
+    elif options.command in COMMANDS:
+        run_command(connection, options, catalogue)
     else:
         _list(connection, options.town)
     return DONE
@@ -82,14 +86,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 done, 1 failed and nothing was changed, 2 wrong settings or usage.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    importing = commands.add_parser("import", help="add and change devices from a CSV file, all or none")
-    importing.add_argument("file", type=Path, metavar="FILE.csv", help=f"columns: {', '.join(COLUMNS)}")
+    importing = commands.add_parser("import", help="add and change devices from a CSV or XLSX file, all or none")
+    importing.add_argument("file", type=Path, metavar="FILE", help=f"columns: {', '.join(COLUMNS)}")
     importing.add_argument("--dry-run", action="store_true", help="say what it would do, change nothing")
     exporting = commands.add_parser("export", help="write the registry as such a file to standard output")
     exporting.add_argument("--town", help="one town instead of all")
+    exporting.add_argument("--xlsx", type=Path, metavar="FILE.xlsx", help="a spreadsheet instead")
     listing = commands.add_parser("list", help="one line a device")
     listing.add_argument("--town", help="one town instead of all")
     commands.add_parser("sync", help="append datastreams that device profiles gained, for all devices")
+    add_parsers(commands)
     return parser
 
 
@@ -126,18 +132,19 @@ def _summary(report: ImportReport) -> list[str]:
     ]
 
 
-def _export(connection: psycopg.Connection[Any], town_id: str | None) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in export_rows(connection, town_id):
-        writer.writerow([cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell for cell in row])
+def _export(connection: psycopg.Connection[Any], town_id: str | None, xlsx: Path | None) -> None:
+    rows = itertools.chain([COLUMNS], export_rows(connection, town_id))
+    if xlsx is not None:
+        xlsx.write_bytes(write_xlsx(rows))
+        return
+    for line in write_csv(rows):
+        sys.stdout.write(line)
 
 
 def _list(connection: psycopg.Connection[Any], town_id: str | None) -> None:
     print("device\ttown\tdomain\tprofile\tsite\tname\tdatastreams\tretired")
     for row in list_rows(connection, town_id):
-        cells = [cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell for cell in row]
-        print("\t".join("" if cell is None else str(cell) for cell in cells))
+        print("\t".join(cell_text(cell) for cell in row))
 
 
 def _complain(line: str) -> None:

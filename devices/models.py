@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from devices.quality_rules import QualityRules
     from devices.reasons import Reason
@@ -25,6 +25,11 @@ IDENTIFIER_PATTERN: Final = r"[a-z0-9][a-z0-9-]{0,62}"
 DATASTREAM_NAME_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,62}"
 """Form of the name of a datastream within its device, which is the key a device sends."""
 MAX_DATASTREAMS_PER_DEVICE: Final = 256
+LABEL_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,62}(=[^\s=,;]{1,100})?"
+"""Form of a label: a word, or key=value."""
+MAX_LABELS: Final = 20
+RESERVED_DEVICE_IDS: Final = frozenset({"ingest", "simulators", "health", "identity", "devices"})
+"""Names of our own programs at the broker, as are those that begin with `thubon-`; no device may bear one."""
 
 QUALITY_GOOD: Final = 0
 QUALITY_CALIBRATING: Final = 1
@@ -162,6 +167,8 @@ class Site:
     kind: str
     latitude: float
     longitude: float
+    labels: tuple[str, ...] = ()  # words, or key=value
+    wards: tuple[str, ...] = ()  # declared, at most one of each version, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,28 @@ class Device:
     reporting_interval_s: int
     gateway_id: str | None
     commissioned_time: datetime | None  # None: the time it is first registered
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """A ward or commune in one version of the administrative map."""
+
+    ward_id: str
+    town_id: str
+    name: str
+    kind: Literal["ward", "commune"]
+    valid_from: date  # the first day we vouch for
+    valid_to: date | None  # exclusive; None: in force
+    grade: Literal["primary", "secondary", "unverified"]  # how well its name is known
+    source: str
+    successor_id: str | None  # the ward that took it in whole
+
+    def overlaps(self, other: Ward) -> bool:
+        """Whether the two were ever in force on the same day."""
+        return (other.valid_to is None or self.valid_from < other.valid_to) and (
+            self.valid_to is None or other.valid_from < self.valid_to
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The registry in the database: importing a file of devices, growing stored profiles, reading it back.
 
-All functions work in the transaction of the connection they are given and leave commit or rollback to the caller.
-They write only where something changes, so that repeating an import touches no row.
+Steps (see `devices.steps`) work in the transaction of whoever drives them and leave commit or rollback to it. They
+write only where something changes, so that repeating an import touches no row.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from devices.models import Bilingual, Device, Site, Town
+from devices.models import Bilingual, Device, Site, Town, Ward
 from devices.queries import load_query
 from devices.registry_file import Fault
+from devices.steps import Steps, ask, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from devices.models import DeviceProfile, ProfileDatastream
     from devices.registry_file import Entry, RegistryFile
-
-_SHOWN_CONTRADICTIONS = 20
 
 
 class RegistryError(Exception):
@@ -52,36 +50,54 @@ class ImportReport:
     unchanged_devices: int = 0
     changes: list[str] = field(default_factory=list)  # a line for each changed attribute of a stored site or device
     datastreams: SyncReport = field(default_factory=SyncReport)
+    devices_by_town: dict[str, int] = field(default_factory=dict)  # new and changed ones
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What the database holds of the things a file names."""
+    """What the database holds of the things a file names, as far as who asks may see it."""
 
     towns: Mapping[str, Town]
+    wards: Mapping[str, Ward]
     sites: Mapping[str, Site]
     devices: Mapping[str, Device]
     retired: frozenset[str]  # ids of `devices` out of service
+    retired_sites: frozenset[str]
+    taken: frozenset[tuple[str, str]]  # kind and id of what stands somewhere else
     town_by_device: Mapping[str, str]  # of stored devices and of those in the file
 
 
 def read_towns(connection: psycopg.Connection[Any]) -> dict[str, Town]:
     """The towns by id, in the order of the page."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(load_query("select_towns")).fetchall()
+    return run(connection, towns_steps())
+
+
+def towns_steps() -> Steps[dict[str, Town]]:
+    """The towns by id, in the order of the page."""
+    rows = yield from ask("select_towns")
     return {row["town_id"]: Town(name=Bilingual(vi=row.pop("name_vi"), en=row.pop("name_en")), **row) for row in rows}
+
+
+def wards_steps(town_id: str | None = None) -> Steps[dict[str, Ward]]:
+    """The wards of all versions by id; of one town, where it is named."""
+    rows = yield from ask("select_wards", town_id=town_id)
+    return {row["ward_id"]: Ward(**row) for row in rows}
 
 
 def import_devices(
     connection: psycopg.Connection[Any], file: RegistryFile, catalogue: Mapping[str, DeviceProfile]
 ) -> ImportReport:
+    """Drive `import_steps` over a connection of a member of thubon_owner; blocks while another import runs."""
+    return run(connection, import_steps(file, catalogue))
+
+
+def import_steps(file: RegistryFile, catalogue: Mapping[str, DeviceProfile]) -> Steps[ImportReport]:
     """Bring the registry to what the file says: add devices and sites, change names and places, append datastreams.
 
-    What the file does not name stays as it is. An empty `gateway` takes the gateway away, an absent column leaves it;
-    an empty or absent `commissioned` leaves the stored time, or is now for a new device.
+    What the file does not name stays as it is. An empty `gateway`, `labels` or `ward` takes it away, an absent column
+    leaves it; an empty or absent `commissioned` leaves the stored time, or is now for a new device.
 
     Args:
-        connection: of a member of thubon_owner; blocks while another import runs. The caller commits.
         file: as `read_registry_file` gives it; its faults are passed on.
         catalogue: device profiles by id.
 
@@ -91,18 +107,18 @@ def import_devices(
     Raises:
         RegistryError: stored datastreams contradict the catalogue.
     """
-    connection.execute(load_query("lock_registry"))
+    yield from ask("lock_registry")
     report = ImportReport(faults=list(file.faults))
-    stored = _read_stored(connection, file.entries)
+    stored = yield from _read_stored(file.entries)
     for entry in file.entries:
         report.faults.extend(_faults(entry, stored))
         report.warnings.extend(_warnings(entry, stored))
     if report.faults:
         report.faults.sort()
         return report
-    _write_sites(connection, file.entries, stored, report)
-    _write_devices(connection, file, stored, report)
-    report.datastreams = sync_profiles(connection, catalogue, [entry.device.device_id for entry in file.entries])
+    yield from _write_sites(file, stored, report)
+    yield from _write_devices(file, stored, report)
+    report.datastreams = yield from sync_steps(catalogue, [entry.device.device_id for entry in file.entries])
     return report
 
 
@@ -111,44 +127,40 @@ def sync_profiles(
     catalogue: Mapping[str, DeviceProfile],
     device_ids: Iterable[str] | None = None,
 ) -> SyncReport:
+    """Drive `sync_steps` over a connection of a member of thubon_owner."""
+    return run(connection, sync_steps(catalogue, device_ids))
+
+
+def sync_steps(catalogue: Mapping[str, DeviceProfile], device_ids: Iterable[str] | None = None) -> Steps[SyncReport]:
     """Append the datastreams that profiles gained, and bring stored bounds, conversions, words and times up to date.
 
     Args:
-        connection: of a member of thubon_owner. The caller commits.
         catalogue: device profiles by id; devices of other profiles are left alone.
         device_ids: devices to look at; None for all.
 
     Raises:
         RegistryError: a stored slot speaks of another datastream than its profile, or of one the profile lost.
     """
-    connection.execute(load_query("lock_registry"))
+    yield from ask("lock_registry")
     streams = [_datastream_row(profile, stream) for profile in catalogue.values() for stream in profile.datastreams]
     parameters = {
         "datastreams": Jsonb(streams),
         "profile_ids": list(catalogue),
         "device_ids": None if device_ids is None else sorted(device_ids),
     }
-    counts = {"missing": 0, "changed": 0, "contradicting": 0}
-    contradictions: list[str] = []
-    with connection.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(load_query("compare_datastreams"), parameters):
-            counts[row["kind"]] += 1
-            if row["kind"] == "contradicting" and len(contradictions) < _SHOWN_CONTRADICTIONS:
-                given = f"'{row['given_name']}' with another property or unit" if row["given_name"] else "nothing"
-                contradictions.append(
-                    f"{row['device_id']} slot {row['slot']} holds '{row['stored_name']}', its profile has {given} there"
-                )
-    if counts["contradicting"]:
+    rows = yield from ask("compare_datastreams", **parameters)
+    counts = {row["kind"]: row["datastreams"] for row in rows}
+    shown = [line for row in rows for line in row["shown"] or ()]
+    if "contradicting" in counts:
         raise RegistryError(
             f"{counts['contradicting']} stored datastreams contradict the catalogue; datastreams of a profile are"
-            " append-only, never removed, moved, renamed or given another property or unit:\n"
-            + "\n".join(contradictions)
+            " append-only, never removed, moved, renamed or given another property or unit:\n" + "\n".join(shown)
         )
-    if counts["missing"]:
-        connection.execute(load_query("insert_datastreams"), parameters)
-    if counts["changed"]:
-        connection.execute(load_query("update_datastreams"), parameters)
-    return SyncReport(appended=counts["missing"], updated=counts["changed"])
+    if "missing" in counts:
+        yield from ask("insert_datastreams", **parameters)
+    if "changed" in counts:
+        yield from ask("update_datastreams", **parameters)
+    return SyncReport(appended=counts.get("missing", 0), updated=counts.get("changed", 0))
 
 
 def export_rows(connection: psycopg.Connection[Any], town_id: str | None) -> Iterator[Sequence[Any]]:
@@ -163,22 +175,37 @@ def list_rows(connection: psycopg.Connection[Any], town_id: str | None) -> Itera
         yield from cursor.stream(load_query("list_devices"), {"town_id": town_id})
 
 
-def _read_stored(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> _Stored:
-    site_ids = {entry.site.site_id for entry in entries}
+def site_of(row: dict[str, Any]) -> Site:
+    """A row of `select_sites`, but for `retired`."""
+    return Site(**{**row, "labels": tuple(row["labels"]), "wards": tuple(row["wards"])})
+
+
+def device_of(row: dict[str, Any]) -> Device:
+    """A row of `select_devices`, but for `retired`."""
+    return Device(profile_id=row.pop("profile"), **{**row, "labels": tuple(row["labels"])})
+
+
+def _read_stored(entries: Sequence[Entry]) -> Steps[_Stored]:
+    site_ids = sorted({entry.site.site_id for entry in entries})
     named = {entry.device.device_id: entry.device.town_id for entry in entries}
-    gateways = {entry.device.gateway_id for entry in entries if entry.device.gateway_id}
-    with connection.cursor(row_factory=class_row(Site)) as cursor:
-        sites = cursor.execute(load_query("select_sites"), {"site_ids": sorted(site_ids)}).fetchall()
-    with connection.cursor(row_factory=dict_row) as cursor:
-        ids = sorted(named.keys() | gateways)
-        rows = cursor.execute(load_query("select_devices"), {"device_ids": ids}).fetchall()
-    retired = frozenset(row["device_id"] for row in rows if row.pop("retired"))
-    devices = {row["device_id"]: Device(profile_id=row.pop("profile"), **row) for row in rows}
+    device_ids = sorted(named.keys() | {entry.device.gateway_id for entry in entries if entry.device.gateway_id})
+    site_rows = yield from ask("select_sites", site_ids=site_ids)
+    device_rows = yield from ask("select_devices", device_ids=device_ids)
+    taken = yield from ask("select_taken", device_ids=device_ids, site_ids=site_ids)
+    retired_sites = frozenset(row["site_id"] for row in site_rows if row.pop("retired"))
+    retired = frozenset(row["device_id"] for row in device_rows if row.pop("retired"))
+    sites = {row["site_id"]: site_of(row) for row in site_rows}
+    devices = {row["device_id"]: device_of(row) for row in device_rows}
     return _Stored(
-        towns=read_towns(connection),
-        sites={site.site_id: site for site in sites},
+        towns=(yield from towns_steps()),
+        wards=(yield from wards_steps()),
+        sites=sites,
         devices=devices,
         retired=retired,
+        retired_sites=retired_sites,
+        taken=frozenset((row["kind"], row["id"]) for row in taken)
+        - {("device", device_id) for device_id in devices}
+        - {("site", site_id) for site_id in sites},
         town_by_device={device_id: device.town_id for device_id, device in devices.items()} | named,
     )
 
@@ -190,15 +217,13 @@ def _faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     site = stored.sites.get(device.site_id)
     if site and site.town_id != device.town_id:
         yield Fault(line, "site", f"'{device.site_id}' stands in town '{site.town_id}'; give the site another id")
-    known = stored.devices.get(device.device_id)
-    if known and known.town_id != device.town_id:
-        text = f"'{device.device_id}' is registered in town '{known.town_id}'; an import moves no device between towns"
-        yield Fault(line, "device", text)
-    if known and known.profile_id != device.profile_id:
-        text = f"'{device.device_id}' is registered as '{known.profile_id}'; other hardware needs another device id"
-        yield Fault(line, "profile", text)
-    if device.device_id in stored.retired:
-        yield Fault(line, "device", f"'{device.device_id}' is retired, and ids are never reused; take another id")
+    if ("site", device.site_id) in stored.taken:
+        yield Fault(line, "site", f"'{device.site_id}' is taken in another town; give the site another id")
+    if device.site_id in stored.retired_sites:
+        yield Fault(line, "site", f"'{device.site_id}' is retired; take another site, or bring it back first")
+    for text in ward_faults(entry.site, stored.wards):
+        yield Fault(line, "ward", text)
+    yield from _device_faults(entry, stored)
     if device.gateway_id:
         town_id = stored.town_by_device.get(device.gateway_id)
         if town_id is None or device.gateway_id in stored.retired:
@@ -209,33 +234,86 @@ def _faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
             yield Fault(line, "gateway", text)
 
 
+def _device_faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
+    device, line = entry.device, entry.line
+    known = stored.devices.get(device.device_id)
+    if ("device", device.device_id) in stored.taken:
+        yield Fault(line, "device", f"'{device.device_id}' is taken in another town; take another id")
+    if known and known.town_id != device.town_id:
+        text = f"'{device.device_id}' is registered in town '{known.town_id}'; an import moves no device between towns"
+        yield Fault(line, "device", text)
+    if known and known.profile_id != device.profile_id:
+        text = f"'{device.device_id}' is registered as '{known.profile_id}'; other hardware needs another device id"
+        yield Fault(line, "profile", text)
+    if device.device_id in stored.retired:
+        yield Fault(line, "device", f"'{device.device_id}' is retired, and ids are never reused; take another id")
+
+
+def ward_faults(site: Site, wards: Mapping[str, Ward]) -> Iterator[str]:
+    """What is wrong with the wards declared for a site.
+
+    Args:
+        site: with `wards` as people declared them.
+        wards: all wards by id.
+    """
+    declared = [wards[ward_id] for ward_id in site.wards if ward_id in wards]
+    for ward_id in site.wards:
+        if ward_id not in wards or wards[ward_id].town_id != site.town_id:
+            allowed = ", ".join(ward.ward_id for ward in wards.values() if ward.town_id == site.town_id)
+            yield f"'{ward_id}' is no ward of '{site.town_id}'; allowed: {allowed}"
+    for at, ward in enumerate(declared):
+        for other in declared[at + 1 :]:
+            if ward.overlaps(other):
+                yield f"'{ward.ward_id}' and '{other.ward_id}' are in force at the same time; declare one of them"
+
+
 def _warnings(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     town, site = stored.towns.get(entry.site.town_id), entry.site
     if town and not town.contains(site.latitude, site.longitude):
-        where = f"{site.latitude}, {site.longitude} lies outside {town.name.en}"
-        box = f"latitude {town.south} to {town.north}, longitude {town.west} to {town.east}"
-        yield Fault(entry.line, "latitude", f"{where} ({box}); see whether the two are exchanged")
+        yield Fault(entry.line, "latitude", outside_text(town, site))
 
 
-def _write_sites(
-    connection: psycopg.Connection[Any], entries: Sequence[Entry], stored: _Stored, report: ImportReport
-) -> None:
-    wanted = {entry.site.site_id: entry.site for entry in entries}
-    changed = [site for site in wanted.values() if stored.sites.get(site.site_id) != site]
-    for site in changed:
-        known = stored.sites.get(site.site_id)
+def outside_text(town: Town, site: Site) -> str:
+    """What is said of a site outside its town's box."""
+    where = f"{site.latitude}, {site.longitude} lies outside {town.name.en}"
+    box = f"latitude {town.south} to {town.north}, longitude {town.west} to {town.east}"
+    return f"{where} ({box}); see whether the two are exchanged"
+
+
+def _write_sites(file: RegistryFile, stored: _Stored, report: ImportReport) -> Steps[None]:
+    wanted = {entry.site.site_id: entry.site for entry in file.entries}
+    changed = []
+    for site_id, given in wanted.items():
+        known = stored.sites.get(site_id)
         if known is None:
             report.new_sites += 1
-        else:
+            changed.append(given)
+            continue
+        site = replace(given, labels=known.labels, wards=given.wards if "ward" in file.columns else known.wards)
+        if site != known:
             report.changed_sites += 1
-            report.changes.extend(_differences(f"site {site.site_id}", known, site))
-    if changed:
-        connection.execute(load_query("upsert_sites"), {"sites": Jsonb([asdict(site) for site in changed])})
+            report.changes.extend(differences(f"site {site_id}", known, site))
+            changed.append(site)
+    yield from write_sites(changed, stored.sites)
 
 
-def _write_devices(
-    connection: psycopg.Connection[Any], file: RegistryFile, stored: _Stored, report: ImportReport
-) -> None:
+def write_sites(sites: Sequence[Site], known: Mapping[str, Site]) -> Steps[None]:
+    """Store sites, new or changed, with their wards.
+
+    Args:
+        sites: what is to be.
+        known: what is stored, by id.
+    """
+    if sites:
+        yield from ask("upsert_sites", sites=Jsonb([asdict(site) for site in sites]))
+    declared = [site for site in sites if site.wards != (known[site.site_id].wards if site.site_id in known else ())]
+    if declared:
+        yield from ask(
+            "set_site_wards", sites=Jsonb([{"site_id": site.site_id, "wards": site.wards} for site in declared])
+        )
+
+
+def _write_devices(file: RegistryFile, stored: _Stored, report: ImportReport) -> Steps[None]:
     changed: list[Device] = []
     moved: list[Device] = []  # to another gateway
     for entry in file.entries:
@@ -248,14 +326,25 @@ def _write_devices(
             continue
         else:
             report.changed_devices += 1
-            report.changes.extend(_differences(f"device {known.device_id}", known, wanted))
+            report.changes.extend(differences(f"device {known.device_id}", known, wanted))
+        report.devices_by_town[wanted.town_id] = report.devices_by_town.get(wanted.town_id, 0) + 1
         changed.append(wanted)
         if wanted.gateway_id != (known.gateway_id if known else None):
             moved.append(wanted)
+    yield from write_devices(changed, moved)
+
+
+def write_devices(changed: Sequence[Device], moved: Sequence[Device]) -> Steps[None]:
+    """Store devices, new or changed.
+
+    Args:
+        changed: what is to be.
+        moved: those of them whose gateway changes.
+    """
     if changed:
-        connection.execute(load_query("upsert_devices"), {"devices": Jsonb([_device_row(d) for d in changed])})
+        yield from ask("upsert_devices", devices=Jsonb([_device_row(device) for device in changed]))
     if moved:
-        connection.execute(load_query("update_gateways"), {"devices": Jsonb([_device_row(d) for d in moved])})
+        yield from ask("update_gateways", devices=Jsonb([_device_row(device) for device in moved]))
 
 
 def _with_stored(device: Device, known: Device, file: RegistryFile) -> Device:
@@ -263,11 +352,13 @@ def _with_stored(device: Device, known: Device, file: RegistryFile) -> Device:
     return replace(
         device,
         gateway_id=device.gateway_id if "gateway" in file.columns else known.gateway_id,
+        labels=device.labels if "labels" in file.columns else known.labels,
         commissioned_time=device.commissioned_time or known.commissioned_time,
     )
 
 
-def _differences(what: str, known: Site | Device, wanted: Site | Device) -> Iterator[str]:
+def differences(what: str, known: Site | Device, wanted: Site | Device) -> Iterator[str]:
+    """A line for each attribute that differs."""
     for attribute in fields(known):
         before, after = getattr(known, attribute.name), getattr(wanted, attribute.name)
         if before != after:
@@ -275,6 +366,8 @@ def _differences(what: str, known: Site | Device, wanted: Site | Device) -> Iter
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value) or "none"
     return "none" if value is None else str(value)
 
 

@@ -1,12 +1,10 @@
-"""Reads a CSV of devices: rows -> checked entries, and a fault for everything that cannot be used.
+"""Reads a CSV or XLSX of devices: rows -> checked entries, and a fault for everything that cannot be used.
 
 Pure: knows the catalogue, not the database. What only the database can tell is checked by `devices.registry`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from dataclasses import dataclass
@@ -14,30 +12,31 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from devices.models import IDENTIFIER_PATTERN, Device, Site
+from devices.models import IDENTIFIER_PATTERN, LABEL_PATTERN, MAX_LABELS, RESERVED_DEVICE_IDS, Device, Site
+from devices.sheets import FileFault, read_table
 
 if TYPE_CHECKING:
-    from _csv import Reader
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from devices.models import DeviceProfile
 
 REQUIRED_COLUMNS: Final = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
 )  # fmt: skip
-OPTIONAL_COLUMNS: Final = ("gateway", "commissioned")
+OPTIONAL_COLUMNS: Final = ("gateway", "commissioned", "labels", "ward")
 COLUMNS: Final = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_NAME_CHARACTERS: Final = 200
 
 _IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
-_IDENTIFIER_RULE: Final = "allowed: 1 to 63 lower-case letters, digits and hyphens, starting with a letter or digit"
+IDENTIFIER_RULE: Final = "allowed: 1 to 63 lower-case letters, digits and hyphens, starting with a letter or digit"
+_LABEL: Final = re.compile(LABEL_PATTERN)
 _SITE_COLUMNS: Final = {
     "town": "town_id",
     "site_name": "name",
     "site_kind": "kind",
     "latitude": "latitude",
     "longitude": "longitude",
+    "ward": "wards",
 }
 """Columns that describe the site, with the attribute of `Site` each fills."""
 _COMMISSIONED_YEARS: Final = range(2000, 2100)
@@ -48,7 +47,7 @@ _LOCAL_TIME: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 class Fault:
     """Something in the file that must be mended, or (as a warning) looked at."""
 
-    line: int  # from 1; the line on which the row starts
+    line: int  # from 1; the line on which the row starts; in a spreadsheet the row's number
     column: str  # name of the column; '' for the row as a whole
     text: str  # what is wrong and what is allowed
 
@@ -68,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RegistryFile:
-    """A CSV of devices, read."""
+    """A file of devices, read."""
 
     entries: tuple[Entry, ...]
     faults: tuple[Fault, ...]  # by line
@@ -76,30 +75,25 @@ class RegistryFile:
 
 
 def read_registry_file(content: bytes, catalogue: Mapping[str, DeviceProfile]) -> RegistryFile:
-    """Read a CSV with the columns `REQUIRED_COLUMNS` and perhaps `OPTIONAL_COLUMNS`, in any order.
+    """Read a CSV or XLSX with the columns `REQUIRED_COLUMNS` and perhaps `OPTIONAL_COLUMNS`, in any order.
 
-    UTF-8, with or without a byte order mark; comma; quotes as in RFC 4180. Blank lines are passed over.
+    CSV: UTF-8, with or without a byte order mark; comma; quotes as in RFC 4180. XLSX: the first sheet; values, no
+    formulas. Blank rows are passed over.
 
     Args:
         content: the file's bytes.
         catalogue: the device profiles that rows may name, by id.
     """
-    if len(content) > MAX_FILE_BYTES:
-        return _refused(1, f"the file has {len(content)} bytes; allowed: {MAX_FILE_BYTES}; split it")
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return _refused(line, "the file is not UTF-8; save it as 'CSV UTF-8'")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
+        rows = read_table(content)
+        _, first = next(rows, (1, []))
+        header = [name.strip() for name in first]
         wrong = _header_fault(header)
         if wrong:
             return _refused(1, wrong)
-        return _Rows(catalogue, header).read(reader)
-    except csv.Error as error:
-        return _refused(reader.line_num, f"not CSV: {error}")
+        return _Rows(catalogue, header).read(rows)
+    except FileFault as fault:
+        return _refused(fault.line, fault.text)
 
 
 def _refused(line: int, text: str) -> RegistryFile:
@@ -131,17 +125,13 @@ class _Rows:
         self._line_by_device: dict[str, int] = {}
         self._first_by_site: dict[str, Entry] = {}
 
-    def read(self, reader: Reader) -> RegistryFile:
-        line = reader.line_num + 1
-        for fields in reader:
-            if fields and any(field.strip() for field in fields):
-                if len(fields) == len(self._header):
-                    self._row(line, dict(zip(self._header, (field.strip() for field in fields), strict=True)))
-                else:
-                    text = f"the row has {len(fields)} fields, the header {len(self._header)}"
-                    self._faults.append(Fault(line, "", text))
-            # A quoted field may run over several lines, so a row starts where the last one ended.
-            line = reader.line_num + 1
+    def read(self, rows: Iterable[tuple[int, Sequence[str]]]) -> RegistryFile:
+        for line, fields in rows:
+            if len(fields) == len(self._header):
+                self._row(line, dict(zip(self._header, fields, strict=True)))
+            else:
+                text = f"the row has {len(fields)} fields, the header {len(self._header)}"
+                self._faults.append(Fault(line, "", text))
         return RegistryFile(tuple(self._entries), tuple(sorted(self._faults)), frozenset(self._header))
 
     def _row(self, line: int, cell: Mapping[str, str]) -> None:
@@ -153,6 +143,10 @@ class _Rows:
         latitude = self._degrees(line, "latitude", cell["latitude"], 90)
         longitude = self._degrees(line, "longitude", cell["longitude"], 180)
         commissioned = self._time(line, cell["commissioned"]) if cell.get("commissioned") else None
+        labels = self._labels(line, cell.get("labels", ""))
+        wards = tuple(sorted({self._identifier(line, "ward", text) for text in cell.get("ward", "").split()}))
+        if is_reserved(ids["device"]):
+            self._fault(line, "device", f"'{ids['device']}' {RESERVED_TEXT}")
         profile = self._catalogue.get(ids["profile"])
         if profile is None and _IDENTIFIER.fullmatch(ids["profile"]):
             allowed = ", ".join(self._catalogue)
@@ -176,6 +170,7 @@ class _Rows:
                 reporting_interval_s=profile.reporting_interval_s,
                 gateway_id=gateway,
                 commissioned_time=commissioned,
+                labels=labels,
             ),
             site=Site(
                 site_id=ids["site"],
@@ -184,6 +179,7 @@ class _Rows:
                 kind=kind,
                 latitude=latitude,
                 longitude=longitude,
+                wards=wards,
             ),
         )
         self._same_site(entry)
@@ -194,6 +190,7 @@ class _Rows:
         for column, attribute in _SITE_COLUMNS.items():
             here, there = getattr(entry.site, attribute), getattr(first.site, attribute)
             if here != there:
+                here, there = (" ".join(each) if isinstance(each, tuple) else each for each in (here, there))
                 text = (
                     f"{here!r}, but site '{entry.site.site_id}' has {there!r} on line {first.line}; a site is one place"
                 )
@@ -201,8 +198,14 @@ class _Rows:
 
     def _identifier(self, line: int, column: str, text: str) -> str:
         if not _IDENTIFIER.fullmatch(text):
-            self._fault(line, column, f"{text!r:.90} is not an id; {_IDENTIFIER_RULE}")
+            self._fault(line, column, f"{text!r:.90} is not an id; {IDENTIFIER_RULE}")
         return text
+
+    def _labels(self, line: int, text: str) -> tuple[str, ...]:
+        labels = tuple(sorted(set(text.split())))
+        for wrong in wrong_labels(labels):
+            self._fault(line, "labels", wrong)
+        return labels
 
     def _name(self, line: int, column: str, text: str) -> str:
         if not text:
@@ -233,6 +236,26 @@ class _Rows:
 
     def _fault(self, line: int, column: str, text: str) -> None:
         self._faults.append(Fault(line, column, text))
+
+
+RESERVED_TEXT: Final = "is a name of the platform's own at the broker; take another id"
+
+
+def is_reserved(device_id: str) -> bool:
+    """Whether a program of ours bears this name at the broker."""
+    return device_id in RESERVED_DEVICE_IDS or device_id.startswith("thubon-")
+
+
+def wrong_labels(labels: Sequence[str]) -> list[str]:
+    """What is wrong with some labels."""
+    texts = [
+        f"{label!r:.120} is no label; allowed: a word of lower-case letters, digits, '-', '_', '.', or key=value"
+        for label in labels
+        if not _LABEL.fullmatch(label)
+    ]
+    if len(labels) > MAX_LABELS:
+        texts.append(f"{len(labels)} labels; allowed: {MAX_LABELS}")
+    return texts
 
 
 def _day(text: str) -> datetime | None:

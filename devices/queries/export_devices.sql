@@ -1,6 +1,9 @@
 -- The registry in the columns of an import file, by town and device; null for all towns. Retired devices stay out.
 select d.device_id as device, d.town_id as town, s.site_id as site, s.name as site_name, s.kind as site_kind,
-       s.latitude, s.longitude, d.profile, d.name, g.device_id as gateway, d.commissioned_time as commissioned
+       s.latitude, s.longitude, d.profile, d.name, g.device_id as gateway, d.commissioned_time as commissioned,
+       array_to_string(d.labels, ' ') as labels,
+       (select string_agg(w.ward_id, ' ' order by w.ward_id) from site_ward w
+        where w.site_key = s.site_key and w.how = 'declared') as ward
 from device d
 join site s using (site_key)
 left join device g on g.device_key = d.gateway_key

@@ -1,0 +1,387 @@
+"""What people change of the registry one by one: sites and devices, their moves and their end.
+
+Steps, see `devices.steps`. Each answers the record before and after, for the audit and for who asked. Nothing that may
+have data is ever deleted: what is no longer wanted is retired, and its id is never given again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from devices.models import IDENTIFIER_PATTERN, Device, Site
+from devices.registry import (
+    outside_text,
+    sync_steps,
+    towns_steps,
+    ward_faults,
+    wards_steps,
+    write_devices,
+    write_sites,
+)
+from devices.registry_file import IDENTIFIER_RULE, MAX_NAME_CHARACTERS, RESERVED_TEXT, is_reserved, wrong_labels
+from devices.steps import Row, Steps, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from devices.models import DeviceProfile, Town
+
+MAX_GRACE_S: Final = 90 * 86_400
+_IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
+_SITE_FIELDS: Final = ("site_id", "town_id", "name", "kind", "latitude", "longitude", "labels", "wards")
+_DEVICE_FIELDS: Final = (
+    "device_id", "town_id", "site_id", "domain", "name", "reporting_interval_s", "gateway_id", "commissioned_time",
+    "labels",
+)  # fmt: skip
+
+
+class ChangeError(Exception):
+    """A change is refused.
+
+    Args:
+        kind: `unknown`: there is no such thing; `conflict`: it stands against what is stored; `version`: it was changed
+            meanwhile; `wrong`: the value itself cannot be.
+        field: what it concerns.
+        text: what is wrong and what is allowed.
+    """
+
+    def __init__(self, kind: str, field: str, text: str) -> None:
+        super().__init__(f"{field}: {text}")
+        self.kind = kind
+        self.field = field
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change did; equal records: nothing was to be done."""
+
+    action: str  # for the audit
+    subject: str  # id of the site or device
+    town_id: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+    former_town_id: str | None = None  # of a move between towns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDevice:
+    """What people say of a device to be registered."""
+
+    device_id: str
+    site_id: str
+    profile_id: str
+    name: str
+    gateway_id: str | None = None
+    labels: tuple[str, ...] = ()
+    commissioned_time: datetime | None = None  # None: now
+
+
+def create_site(site: Site) -> Steps[Change]:
+    """Add a site.
+
+    Raises:
+        ChangeError: its id is taken, or a value cannot be.
+    """
+    yield from ask("lock_registry")
+    towns = yield from towns_steps()
+    if site.town_id not in towns:
+        raise ChangeError("wrong", "town", f"'{site.town_id}' is not a town; allowed: {', '.join(towns)}")
+    yield from _check_site(site)
+    taken = yield from ask("select_taken", device_ids=[], site_ids=[site.site_id])
+    if taken:
+        raise ChangeError("conflict", "id", f"'{site.site_id}' is taken; give the site another id")
+    yield from write_sites([site], {})
+    after = yield from site_record(site.site_id)
+    return Change("site.create", site.site_id, site.town_id, None, _shown(after), _outside(towns[site.town_id], site))
+
+
+def change_site(site_id: str, changes: Mapping[str, Any], version: int | None) -> Steps[Change]:
+    """Change a site's name, kind, place, labels or wards; its town never changes.
+
+    Args:
+        site_id: which.
+        changes: new values by field of `Site`.
+        version: the version they were made against; None: whatever it is.
+
+    Raises:
+        ChangeError: see there.
+    """
+    yield from ask("lock_registry")
+    before = yield from site_record(site_id, version)
+    known = Site(**{name: _tupled(before[name]) for name in _SITE_FIELDS})
+    wanted = replace(known, **{name: _tupled(value) for name, value in changes.items()})
+    yield from _check_site(wanted)
+    if wanted == known:
+        return Change("site.change", site_id, known.town_id, _shown(before), _shown(before))
+    yield from write_sites([wanted], {site_id: known})
+    after = yield from site_record(site_id)
+    towns = yield from towns_steps()
+    return Change(
+        "site.change", site_id, known.town_id, _shown(before), _shown(after), _outside(towns[known.town_id], wanted)
+    )
+
+
+def retire_site(site_id: str, version: int | None, *, retired: bool) -> Steps[Change]:
+    """Take a site out of use once nothing stands there, or bring it back.
+
+    Raises:
+        ChangeError: devices in service stand there.
+    """
+    yield from ask("lock_registry")
+    before = yield from site_record(site_id, version)
+    action = "site.retire" if retired else "site.reinstate"
+    if (before["retired_time"] is not None) == retired:
+        return Change(action, site_id, before["town_id"], _shown(before), _shown(before))
+    if retired and before["devices"]:
+        raise ChangeError(
+            "conflict", "site", f"{before['devices']} devices in service stand there; move or retire them first"
+        )
+    yield from ask("retire_site", site_id=site_id, retired=retired)
+    after = yield from site_record(site_id)
+    return Change(action, site_id, before["town_id"], _shown(before), _shown(after))
+
+
+def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Steps[Change]:
+    """Register a device with the datastreams of its profile.
+
+    Raises:
+        ChangeError: its id is taken, its site, profile or gateway cannot be.
+    """
+    yield from ask("lock_registry")
+    profile = catalogue.get(new.profile_id)
+    if profile is None:
+        allowed = ", ".join(catalogue)
+        raise ChangeError("wrong", "profile", f"'{new.profile_id}' is not in the catalogue; allowed: {allowed}")
+    if not _IDENTIFIER.fullmatch(new.device_id):
+        raise ChangeError("wrong", "id", f"{new.device_id!r:.90} is not an id; {IDENTIFIER_RULE}")
+    if is_reserved(new.device_id):
+        raise ChangeError("wrong", "id", f"'{new.device_id}' {RESERVED_TEXT}")
+    _check_texts(new.name, new.labels)
+    taken = yield from ask("select_taken", device_ids=[new.device_id], site_ids=[])
+    if taken:
+        raise ChangeError(
+            "conflict", "id", f"'{new.device_id}' is taken, perhaps by a retired one; ids are never reused"
+        )
+    site = yield from _usable_site(new.site_id)
+    device = Device(
+        device_id=new.device_id,
+        town_id=site["town_id"],
+        site_id=new.site_id,
+        domain=profile.domain,
+        profile_id=profile.profile_id,
+        name=new.name,
+        reporting_interval_s=profile.reporting_interval_s,
+        gateway_id=new.gateway_id,
+        commissioned_time=new.commissioned_time,
+        labels=tuple(sorted(set(new.labels))),
+    )
+    yield from _check_gateway(device.device_id, device.town_id, new.gateway_id)
+    yield from write_devices([device], [device] if device.gateway_id else [])
+    yield from sync_steps(catalogue, [device.device_id])
+    after = yield from device_record(device.device_id)
+    return Change("device.create", device.device_id, device.town_id, None, _shown(after))
+
+
+def change_device(device_id: str, changes: Mapping[str, Any], version: int | None) -> Steps[Change]:
+    """Change a device's name, labels, gateway or commissioning.
+
+    Args:
+        device_id: which.
+        changes: new values by field of `Device`.
+        version: the version they were made against; None: whatever it is.
+
+    Raises:
+        ChangeError: see there.
+    """
+    yield from ask("lock_registry")
+    before = yield from device_record(device_id, version)
+    known = Device(profile_id=before["profile"], **{name: _tupled(before[name]) for name in _DEVICE_FIELDS})
+    wanted = replace(known, **{name: _tupled(value) for name, value in changes.items()})
+    _check_texts(wanted.name, wanted.labels)
+    if wanted == known:
+        return Change("device.change", device_id, known.town_id, _shown(before), _shown(before))
+    if wanted.gateway_id != known.gateway_id:
+        yield from _check_gateway(device_id, known.town_id, wanted.gateway_id)
+        yield from write_devices([], [wanted])
+    if replace(wanted, gateway_id=known.gateway_id) != known:
+        yield from ask(
+            "change_device",
+            device_id=device_id,
+            new_name=wanted.name,
+            labels=list(wanted.labels),
+            commissioned_time=wanted.commissioned_time,
+        )
+    after = yield from device_record(device_id)
+    return Change("device.change", device_id, known.town_id, _shown(before), _shown(after))
+
+
+def move_device(
+    device_id: str, site_id: str, gateway_id: str | None, version: int | None, *, grace_s: float
+) -> Steps[Change]:
+    """Put a device on another site; where that is in another town, its old topics are taken for a while longer.
+
+    It keeps id, datastreams and history; who sees which part follows the town at that time. What was refused of it as
+    of the wrong town goes the way again.
+
+    Args:
+        device_id: which.
+        site_id: where to.
+        gateway_id: its gateway from now on; None: it speaks for itself.
+        version: the version the move was decided against; None: whatever it is.
+        grace_s: how long topics of the old town are taken, 0 to `MAX_GRACE_S`.
+
+    Raises:
+        ChangeError: see there.
+    """
+    yield from ask("lock_registry")
+    before = yield from device_record(device_id, version)
+    if before["retired_time"] is not None:
+        raise ChangeError("conflict", "device", "it is retired; bring it back first")
+    if not 0 <= grace_s <= MAX_GRACE_S:
+        raise ChangeError("wrong", "grace_hours", f"must be 0 to {MAX_GRACE_S // 3600}")
+    site = yield from _usable_site(site_id)
+    elsewhere = site["town_id"] != before["town_id"]
+    if elsewhere and before["carries"]:
+        raise ChangeError(
+            "conflict", "site", f"it is the gateway of {before['carries']} devices; move them or take them off it first"
+        )
+    yield from _check_gateway(device_id, site["town_id"], gateway_id)
+    if (site_id, gateway_id) == (before["site_id"], before["gateway_id"]):
+        return Change("device.move", device_id, before["town_id"], _shown(before), _shown(before))
+    yield from ask("move_device", device_id=device_id, site_id=site_id, gateway_id=gateway_id)
+    if elsewhere:
+        yield from ask("grant_grace", device_id=device_id, grace_s=grace_s)
+        yield from ask("delete_knock", device_id=device_id, town_id=site["town_id"])
+        yield from ask("replay_device_soon", device_id=device_id, reason="wrong-town")
+    after = yield from device_record(device_id)
+    return Change(
+        "device.move",
+        device_id,
+        site["town_id"],
+        _shown(before),
+        _shown(after),
+        former_town_id=before["town_id"] if elsewhere else None,
+    )
+
+
+def retire_device(device_id: str, version: int | None, *, retired: bool) -> Steps[Change]:
+    """Take a device out of service, or back into it where that was a mistake; its history stays.
+
+    Raises:
+        ChangeError: devices in service stand behind it, or its site is retired.
+    """
+    yield from ask("lock_registry")
+    before = yield from device_record(device_id, version)
+    action = "device.retire" if retired else "device.reinstate"
+    if (before["retired_time"] is not None) == retired:
+        return Change(action, device_id, before["town_id"], _shown(before), _shown(before))
+    if retired and before["carries"]:
+        raise ChangeError(
+            "conflict", "device", f"it is the gateway of {before['carries']} devices; move them or retire them first"
+        )
+    if not retired:
+        yield from _usable_site(before["site_id"])
+    yield from ask("retire_device", device_id=device_id, retired=retired)
+    after = yield from device_record(device_id)
+    return Change(action, device_id, before["town_id"], _shown(before), _shown(after))
+
+
+def site_record(site_id: str, version: int | None = None) -> Steps[Row]:
+    """One site, locked.
+
+    Raises:
+        ChangeError: there is none, or it has another version.
+    """
+    rows = yield from ask("site_record", site_id=site_id)
+    return _one(rows, "site", site_id, version)
+
+
+def device_record(device_id: str, version: int | None = None) -> Steps[Row]:
+    """One device, locked.
+
+    Raises:
+        ChangeError: there is none, or it has another version.
+    """
+    rows = yield from ask("device_record", device_id=device_id)
+    return _one(rows, "device", device_id, version)
+
+
+def _one(rows: Sequence[Row], what: str, identifier: str, version: int | None) -> Row:
+    if not rows:
+        raise ChangeError("unknown", what, f"there is no {what} '{identifier}'")
+    if version is not None and rows[0]["version"] != version:
+        text = f"'{identifier}' was changed since (version {rows[0]['version']}, not {version}); read it again"
+        raise ChangeError("version", what, text)
+    return rows[0]
+
+
+def _usable_site(site_id: str) -> Steps[Row]:
+    rows = yield from ask("site_record", site_id=site_id)
+    if not rows:
+        raise ChangeError("wrong", "site", f"there is no site '{site_id}'; create it first")
+    if rows[0]["retired_time"] is not None:
+        raise ChangeError("conflict", "site", f"'{site_id}' is retired; take another, or bring it back first")
+    return rows[0]
+
+
+def _check_gateway(device_id: str, town_id: str, gateway_id: str | None) -> Steps[None]:
+    if gateway_id is None:
+        return
+    seen = [device_id]
+    at: str | None = gateway_id
+    while at is not None:
+        if at in seen:
+            raise ChangeError(
+                "conflict", "gateway", f"'{device_id}' would stand behind itself: {' -> '.join([*seen, at])}"
+            )
+        seen.append(at)
+        rows = yield from ask("select_devices", device_ids=[at])
+        if at == gateway_id and (not rows or rows[0]["retired"]):
+            raise ChangeError("wrong", "gateway", f"there is no device '{gateway_id}' in service")
+        if at == gateway_id and rows[0]["town_id"] != town_id:
+            where = rows[0]["town_id"]
+            raise ChangeError("conflict", "gateway", f"'{gateway_id}' is in town '{where}', not '{town_id}'")
+        at = rows[0]["gateway_id"] if rows else None
+
+
+def _check_site(site: Site) -> Steps[None]:
+    _check_texts(site.name, site.labels)
+    for field, text in (("id", site.site_id), ("kind", site.kind)):
+        if not _IDENTIFIER.fullmatch(text):
+            raise ChangeError("wrong", field, f"{text!r:.90} is not an id; {IDENTIFIER_RULE}")
+    for field, value, limit in (("latitude", site.latitude, 90), ("longitude", site.longitude, 180)):
+        if not math.isfinite(value) or abs(value) > limit:
+            raise ChangeError("wrong", field, f"must lie in -{limit} to {limit} degrees")
+    wards = yield from wards_steps(site.town_id)
+    for text in ward_faults(site, wards):
+        raise ChangeError("wrong", "wards", text)
+
+
+def _check_texts(name: str, labels: Sequence[str]) -> None:
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        raise ChangeError("wrong", "name", f"must be 1 to {MAX_NAME_CHARACTERS} characters that can be printed")
+    for text in wrong_labels(labels):
+        raise ChangeError("wrong", "labels", text)
+
+
+def _outside(town: Town, site: Site) -> tuple[str, ...]:
+    return () if town.contains(site.latitude, site.longitude) else (outside_text(town, site),)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
+
+
+def _shown(record: Row) -> Row:
+    """A record as the audit keeps it: without keys, times as text."""
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in record.items()
+        if not name.endswith("_key")
+    }
