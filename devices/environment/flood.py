@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from devices.environment.tables import DatedEntry, Entry, read_table
 from devices.models import Bilingual
+from devices.tables import DatedEntry, Entry, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class FloodTable(Entry):
 @cache
 def load_flood_table() -> FloodTable:
     """The table, read once."""
-    return read_table("flood_stations.yaml", FloodTable)
+    return read_table("environment", "flood_stations.yaml", FloodTable)
 
 
 def station_of(site_id: str, day: date) -> Station | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from devices.environment.tables import DatedEntry, read_table
+from devices.tables import DatedEntry, read_table
 
 if TYPE_CHECKING:
     from datetime import date
@@ -34,7 +34,7 @@ class Limit(DatedEntry):
 @cache
 def load_limits() -> tuple[Limit, ...]:
     """All rows, read once."""
-    return tuple(read_table("limits.yaml", list[Limit]))
+    return tuple(read_table("environment", "limits.yaml", list[Limit]))
 
 
 def limit_for(property_id: str, period: Period, day: date, *, area: Area | None = None) -> Limit | None:

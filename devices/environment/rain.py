@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from devices.environment.tables import Entry, read_table
 from devices.observed_properties import BilingualEntry  # noqa: TC001 pydantic reads it
+from devices.tables import Entry, read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class RainTable(Entry):
 @cache
 def load_rain_table() -> RainTable:
     """The classes, read once."""
-    return read_table("rain_classes.yaml", RainTable)
+    return read_table("environment", "rain_classes.yaml", RainTable)
 
 
 def rain_sums(

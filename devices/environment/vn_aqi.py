@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 from pydantic import Field, model_validator
 
-from devices.environment.tables import DatedEntry, Entry, read_table
 from devices.observed_properties import BilingualEntry  # noqa: TC001 pydantic reads it
+from devices.tables import DatedEntry, Entry, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ class VnAqiTable(DatedEntry):
 @cache
 def load_vn_aqi() -> VnAqiTable:
     """The decision's tables, read once."""
-    return read_table("vn_aqi.yaml", VnAqiTable)
+    return read_table("environment", "vn_aqi.yaml", VnAqiTable)
 
 
 @dataclass(frozen=True, slots=True)

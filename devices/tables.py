@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from importlib.resources import files
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from devices.yaml_file import read_yaml
+
+if TYPE_CHECKING:
+    from devices.models import Domain
 
 Shape = TypeVar("Shape")
 
@@ -37,13 +40,13 @@ class DatedEntry(Entry):
         return self.first <= day and (self.until is None or day < self.until)
 
 
-def read_table(name: str, shape: type[Shape]) -> Shape:
-    """Read a table of this package.
+def read_table(domain: Domain, name: str, shape: type[Shape]) -> Shape:
+    """Read a table of a domain's package.
 
     Raises:
         DataFileError: names file, line, key and what is allowed.
     """
-    document = read_yaml(files("devices.environment") / name)
+    document = read_yaml(files(f"devices.{domain}") / name)
     try:
         return TypeAdapter(shape).validate_python(document.value)
     except ValidationError as error:
