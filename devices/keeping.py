@@ -37,7 +37,7 @@ KEPT_BY_PROPERTY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "water-depth": _HELD,
     }
 )
-"""Observed property -> names in `ingest.aggregation.reductions`; any other property keeps the basic ones alone."""
+"""Observed property -> names in `devices.reductions.table`; any other property keeps the basic ones alone."""
 
 
 KEPT: Final = frozenset(

@@ -990,7 +990,7 @@ begin
 end
 $$;
 
--- Quantile sketches, of the slots that keep them: counts of bins (ingest/aggregation/sketch.py), bins ascending.
+-- Quantile sketches, of the slots that keep them: counts of bins (devices/reductions/sketch.py), bins ascending.
 create table window_sketch (
   device_key integer not null,
   length_s integer not null,

@@ -11,7 +11,7 @@ import numpy as np
 
 from devices.keeping import kept
 from devices.profiles import load_catalogue
-from ingest.aggregation.rows import Options
+from devices.reductions.rows import Options
 from ingest.aggregation.windows import SECOND_US
 
 if TYPE_CHECKING:

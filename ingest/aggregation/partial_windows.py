@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ingest.aggregation.reductions import REDUCTIONS, Aggregation
-from ingest.aggregation.rows import Rows
+from devices.reductions.rows import Rows
+from devices.reductions.table import REDUCTIONS, Aggregation
 from ingest.aggregation.store import BASIC, FLAGS, Windows
 from ingest.aggregation.windows import QUARTER, SECOND_US, start_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from devices.reductions.rows import Partials
+    from devices.reductions.sketch import Sketch
     from ingest.aggregation.fleet import Kind
-    from ingest.aggregation.rows import Partials
-    from ingest.aggregation.sketch import Sketch
     from ingest.aggregation.store import Observations
 
 _START_BITS: Final = 31

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from devices.quality import LEFT_OUT, Quality
-from ingest.aggregation import copy_out, stream
-from ingest.aggregation.sketch import Sketch
+from devices.reductions.sketch import Sketch
+from ingest.aggregation import copy_out
 from ingest.parameters import array_text
+from sql import copy_stream as stream
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import psycopg
     from numpy.typing import NDArray
 
+    from devices.reductions.rows import Partials
     from ingest.aggregation.fleet import Kind
-    from ingest.aggregation.rows import Partials
 
 QUERIES: Final = load_queries("aggregation")
 

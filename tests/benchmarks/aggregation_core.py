@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.aggregation.reductions import BASIC, Aggregation, add_by_windows
-from ingest.aggregation.sketch import RELATIVE_ERROR
+from devices.reductions.sketch import RELATIVE_ERROR
+from devices.reductions.table import BASIC, Aggregation, add_by_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

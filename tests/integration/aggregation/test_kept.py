@@ -11,8 +11,8 @@ import pytest
 
 from devices.keeping import KEPT, KEPT_BY_PROPERTY
 from devices.quality import Quality, admits
-from ingest.aggregation.reductions import REDUCTIONS
-from ingest.aggregation.sketch import bins_of
+from devices.reductions.sketch import bins_of
+from devices.reductions.table import REDUCTIONS
 from tests.integration.aggregation.history import (
     NOON_US,
     Stream,

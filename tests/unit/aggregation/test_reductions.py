@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.aggregation.reductions import BASIC, REDUCTIONS, Aggregation, add_by_windows
-from ingest.aggregation.rows import NEVER_FIRST, NEVER_LAST, Options, Rows
-from ingest.aggregation.sketch import GREATEST, LEAST, RELATIVE_ERROR, bins_of, values_of
+from devices.reductions.rows import NEVER_FIRST, NEVER_LAST, Options, Rows
+from devices.reductions.sketch import GREATEST, LEAST, RELATIVE_ERROR, bins_of, values_of
+from devices.reductions.table import BASIC, REDUCTIONS, Aggregation, add_by_windows
 from tests.unit.aggregation import reference
 
 GROUPS = 4

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.aggregation import stream
 from ingest.aggregation.windows import QUARTER, start_of
 from ingest.changes import changes_of, read_changes
+from sql import copy_stream as stream
 
 FIELDS = (stream.INT4, stream.TIME, stream.FLOAT8S, stream.INT2S, stream.TIMES)
 _ENDS = [np.iinfo(np.int64).min, np.iinfo(np.int64).max]

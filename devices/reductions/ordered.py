@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.aggregation.rows import NEVER_FIRST, NEVER_LAST, STATES
+from devices.reductions.rows import NEVER_FIRST, NEVER_LAST, STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ingest.aggregation.rows import Options, Partials, Rows
+    from devices.reductions.rows import Options, Partials, Rows
 
 
 def _gaps(left: Partials, right: Partials, options: Options) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

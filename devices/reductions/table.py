@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ingest.aggregation import ordered, sketch, unordered
-from ingest.aggregation.rows import NEVER_FIRST, NEVER_LAST, STATES, Rows
-from ingest.aggregation.sketch import Sketch
+from devices.reductions import ordered, sketch, unordered
+from devices.reductions.rows import NEVER_FIRST, NEVER_LAST, STATES, Rows
+from devices.reductions.sketch import Sketch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ingest.aggregation.rows import Options, Partials
+    from devices.reductions.rows import Options, Partials
 
 
 @dataclass(frozen=True, slots=True)

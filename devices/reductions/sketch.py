@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ingest.aggregation.rows import Options, Partials, Rows
+    from devices.reductions.rows import Options, Partials, Rows
 
 MANTISSA_BITS: Final = 7
 RELATIVE_ERROR: Final = 1 / (2 ** (MANTISSA_BITS + 1) + 1)

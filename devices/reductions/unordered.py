@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.aggregation.rows import NEVER_FIRST, NEVER_LAST
+from devices.reductions.rows import NEVER_FIRST, NEVER_LAST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ingest.aggregation.rows import Options, Partials, Rows
+    from devices.reductions.rows import Options, Partials, Rows
 
 _CIRCLE = 360.0
 _LEAST_RESULTANT = 1e-9
