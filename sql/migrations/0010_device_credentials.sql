@@ -1,4 +1,5 @@
--- Credentials of devices, and what of them the broker holds.
+-- Credentials of devices, and what of them the broker holds. Run by a superuser: it makes a role.
+reset role;
 do $$
 begin
   create role thubon_identity nologin;
