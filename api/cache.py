@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 Value = TypeVar("Value")
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Moment(Generic[Value]):
@@ -35,3 +38,48 @@ class Moment(Generic[Value]):
                 value = await self._work()
                 self._kept = (time.monotonic(), value)
             return self._kept[1]
+
+
+class Kept(Generic[Value]):
+    """Keeps one value; while somebody asks for it, the next one is made in the background before this one is too old.
+
+    Args:
+        work: works the value out; its error reaches who asks when no value young enough is left.
+        keep_s: how long a value is handed out, seconds; from half of that on the next one is made.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[Value]], keep_s: float) -> None:
+        self._work = work
+        self._keep_s = keep_s
+        self._kept: tuple[float, Value] | None = None
+        self._making: asyncio.Task[Value] | None = None
+
+    async def get(self) -> Value:
+        """The value, worked out at most `keep_s` ago (when it was begun)."""
+        age_s = time.monotonic() - self._kept[0] if self._kept is not None else float("inf")
+        if age_s > self._keep_s / 2 and (self._making is None or self._making.done()):
+            self._making = asyncio.create_task(self._make(), name="keep a value fresh")
+            self._making.add_done_callback(_note_failure)
+        if self._kept is not None and age_s < self._keep_s:
+            return self._kept[1]
+        assert self._making is not None  # noqa: S101 the value is old, so one is being made
+        # Who goes away does not take the work away from the others.
+        return await asyncio.shield(self._making)
+
+    async def close(self) -> None:
+        """End the work under way."""
+        if self._making is not None:
+            self._making.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._making
+
+    async def _make(self) -> Value:
+        begun = time.monotonic()
+        value = await self._work()
+        self._kept = (begun, value)
+        return value
+
+
+def _note_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        _LOG.warning("a view could not be brought up to date: %s", fault)

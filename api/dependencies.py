@@ -40,7 +40,12 @@ def _within_range(time: datetime) -> datetime:
     return time
 
 
-def _box(text: str) -> tuple[float, float, float, float]:
+def parse_box(text: str) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
     try:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError:
@@ -51,7 +56,7 @@ def _box(text: str) -> tuple[float, float, float, float]:
 
 
 def _checked_box(text: str) -> str:
-    _box(text)
+    parse_box(text)
     return text
 
 
@@ -98,7 +103,7 @@ class DevicesQuery(BaseModel):
 
     def box(self) -> tuple[float, float, float, float] | tuple[None, None, None, None]:
         """West, south, east, north in degrees; nothing where no place was asked for."""
-        return _box(self.bbox) if self.bbox is not None else (None, None, None, None)
+        return parse_box(self.bbox) if self.bbox is not None else (None, None, None, None)
 
 
 class _SpanQuery(BaseModel):

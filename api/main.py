@@ -17,6 +17,7 @@ from api.metrics import Metrics
 from api.middleware import AnswerHead, CountRequests, LimitBody, OnlyLocalNames, SecurityHeaders
 from api.names import load_names
 from api.openapi import DESCRIPTION, describe
+from api.operations.service import Operations
 from api.overview import Overviews
 from api.readiness import ReadinessChecks
 from api.registry import Registry
@@ -28,10 +29,12 @@ from api.views import (
     health,
     ledger,
     live,
+    operations,
     rejections,
     replay,
     session,
     site,
+    site_view,
     statistics,
     towns,
 )
@@ -66,6 +69,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
+            await services.operations.close()
             await services.database.close()
 
     app = FastAPI(
@@ -80,7 +84,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     install_error_handlers(app)
 
     guarded = [Depends(single_parameters), Depends(need_viewer)]
-    for view in (towns, devices, rejections, replay, ledger, datastreams, statistics, live):
+    for view in (towns, operations, site_view, devices, rejections, replay, ledger, datastreams, statistics, live):
         app.include_router(view.router, dependencies=guarded)
     app.include_router(session.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
@@ -112,6 +116,7 @@ def compose(settings: ApiSettings) -> Services:
         brake=LoginBrake(),
         registry=registry,
         overviews=Overviews(database, registry),
+        operations=Operations(database),
         live=LiveHub(database, registry, metrics, settings.http_live_clients),
         metrics=metrics,
         readiness=ReadinessChecks(settings, database, metrics),

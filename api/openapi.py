@@ -26,6 +26,7 @@ Smart-city telemetry of Tam Kỳ, Hội An and Điện Bàn: devices, what they 
 
 TAGS: Final[list[dict[str, str]]] = [
     {"name": "towns", "description": "The towns, and one at a glance."},
+    {"name": "operations", "description": "A domain of a town now, on the map, ranked, and its day; a site in full."},
     {"name": "devices", "description": "Installed units: how they stand, what they said last, why they were refused."},
     {"name": "datastreams", "description": "History and window statistics of one observed property of one device."},
     {"name": "account", "description": "What came in, what became of it, what was refused, and sending it again."},

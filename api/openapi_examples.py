@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from api.operations.examples import OPERATIONS_EXAMPLES
+
 _NAME: Final = {"vi": "Bụi PM2.5", "en": "PM2.5"}
 _COUNTS: Final = {"online": 96, "stale": 2, "offline": 1, "never-seen": 0, "retired": 1}
 _TOWN: Final = {
@@ -109,6 +111,7 @@ _REPLAY: Final = {
 }
 
 EXAMPLES: Final[dict[tuple[str, str], Any]] = {
+    **OPERATIONS_EXAMPLES,
     ("get", "/v1/towns"): {"items": [_TOWN], "next": None},
     ("get", "/v1/towns/{town}/overview"): {
         "town": _TOWN,

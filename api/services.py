@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from api.database import Database
     from api.live import LiveHub
     from api.metrics import Metrics
+    from api.operations.service import Operations
     from api.overview import Overviews
     from api.readiness import ReadinessChecks
     from api.registry import Registry
@@ -26,6 +27,7 @@ class Services:
     brake: LoginBrake
     registry: Registry
     overviews: Overviews
+    operations: Operations
     live: LiveHub
     metrics: Metrics
     readiness: ReadinessChecks

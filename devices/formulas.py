@@ -189,6 +189,11 @@ ENVIRONMENT: Final = _formulas(
         "(level now - level before) / hours between", _DEFINITION, "devices.environment.flood:rise_m_per_h",
     ),
     (
+        "environment.street-depth/1", "Ngập đường", "Water on the street", "m",
+        "newest depth, classed by street_depth", "own; devices/environment/sites.yaml",
+        "devices.environment.sites:street_level",
+    ),
+    (
         "environment.rain-sum/1", "Tổng lượng mưa", "Rain sum", "mm",
         "sum over 1, 3, 6, 12, 24 h", _DEFINITION, "devices.environment.rain:rain_sums",
     ),

@@ -9,11 +9,17 @@ from pydantic import TypeAdapter
 from api import account_schemas, schemas
 from api.main import create_app
 from api.openapi_examples import EXAMPLES
+from api.operations import schemas as operations_schemas
 from api.settings import ApiSettings
 
 SHAPES = {
     "/v1/towns": schemas.Towns,
     "/v1/towns/{town}/overview": schemas.Overview,
+    "/v1/towns/{town}/{domain}": operations_schemas.DomainView,
+    "/v1/towns/{town}/{domain}/map": operations_schemas.DomainMap,
+    "/v1/towns/{town}/{domain}/ranking": operations_schemas.Ranking,
+    "/v1/towns/{town}/{domain}/summary": operations_schemas.DomainSummary,
+    "/v1/sites/{site}": operations_schemas.SiteView,
     "/v1/devices": schemas.Devices,
     "/v1/devices/{device}": schemas.DeviceDetail,
     "/v1/devices/{device}/latest": schemas.DeviceLatest,

@@ -1,0 +1,241 @@
+"""Air: VN_AQI of each station, and its means against the limits of the regulations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from api.operations.columns import newest
+from api.operations.figures import FigureKind, both, figure, level
+from api.windows import LOCAL_ZONE
+from devices.environment import limits, vn_aqi
+from devices.models import Bilingual
+from devices.profiles import load_catalogue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from api.operations.board import Figures
+    from api.operations.fleet import Fleet, Stream
+    from api.operations.history import History
+    from api.operations.schemas import Figure, Level
+
+PROPERTIES: Final = vn_aqi.POLLUTANTS
+HOUR: Final = FigureKind(
+    "vn-aqi-hour",
+    Bilingual("VN_AQI giờ", "VN_AQI of the hour"),
+    "1",
+    "index",
+    vn_aqi.HOUR_FORMULA,
+    "VN_AQI (QĐ 1459/QĐ-TCMT): highest sub-index of the newest whole hour, NowCast over 12 h for PM",
+)
+HOUR_INDICATIVE: Final = FigureKind(
+    "vn-aqi-hour-indicative",
+    Bilingual("VN_AQI giờ (tham khảo)", "VN_AQI of the hour (indicative)"),
+    "1",
+    "index",
+    vn_aqi.HOUR_FORMULA,
+    "as VN_AQI of the hour, of a low-cost sensor: for work and research, never to be published as an AQI (TT 10/2021)",
+)
+DAY: Final = FigureKind(
+    "vn-aqi-day",
+    Bilingual("VN_AQI ngày", "VN_AQI of the day"),
+    "1",
+    "index",
+    vn_aqi.DAY_FORMULA,
+    "VN_AQI (QĐ 1459/QĐ-TCMT) of the local day: PM 24-h mean, gases highest hour, O3 highest hour and 8-h mean",
+)
+DAY_INDICATIVE: Final = FigureKind(
+    "vn-aqi-day-indicative",
+    Bilingual("VN_AQI ngày (tham khảo)", "VN_AQI of the day (indicative)"),
+    "1",
+    "index",
+    vn_aqi.DAY_FORMULA,
+    "as VN_AQI of the day, of a low-cost sensor: never to be published as an AQI (TT 10/2021)",
+)
+LIMITS: Final = FigureKind(
+    "air-limits",
+    Bilingual("So với QCVN không khí", "Air against its limits"),
+    "%",
+    "index",
+    limits.FORMULA,
+    "highest of the newest means in percent of the limit for their own averaging period (QCVN 05:2023/BTNMT)",
+)
+_SEVERITY: Final = {"good": 0, "moderate": 0, "poor": 1, "bad": 2, "very-bad": 3, "hazardous": 4}
+_KEPT: Final = level("kept", Bilingual("Trong giới hạn", "Within limits"), 0)
+_EXCEEDED: Final = level("exceeded", Bilingual("Vượt giới hạn", "Above a limit"), 2)
+_HOURS_BY_PERIOD: Final[dict[limits.Period, tuple[int, int]]] = {"PT1H": (1, 1), "PT8H": (8, 6), "P1D": (24, 18)}
+"""Averaging period -> its hours, and how many of them must be there (our policy, see vn_aqi.yaml)."""
+
+
+def aqi_level(index: float) -> Level:
+    """The category of an index."""
+    category = vn_aqi.category_of(index)
+    return level(category.id, category.name.record(), _SEVERITY[category.id], category.colour)
+
+
+def station_columns(
+    fleet: Fleet, hours: History, columns: slice
+) -> list[tuple[bool, NDArray[np.intp], dict[str, NDArray[np.float64]], dict[str, Stream]]]:
+    """Of each profile that has particles: whether indicative, its devices, and hourly means of each pollutant."""
+    least = vn_aqi.load_vn_aqi().policy.hour_coverage_min
+    found = []
+    catalogue = load_catalogue()
+    by_profile: dict[str, dict[str, Stream]] = {}
+    for stream in fleet.observing(*PROPERTIES):
+        by_profile.setdefault(stream.profile, {}).setdefault(stream.property_id, stream)
+    for profile, streams in by_profile.items():
+        if not set(streams) & set(vn_aqi.PARTICLES):
+            continue
+        at = next(iter(streams.values())).at
+        shape = (len(at), len(range(*columns.indices(hours.count.shape[1]))))
+        means = {
+            name: hours.full(streams[name], least)[:, columns]
+            if name in streams and len(streams[name].at) == len(at)
+            else np.full(shape, np.nan)
+            for name in PROPERTIES
+        }
+        known = catalogue.get(profile)
+        found.append((bool(known and known.indicative), at, means, streams))
+    return found
+
+
+def aqi_figure(
+    kinds: tuple[FigureKind, FigureKind],
+    made: vn_aqi.Aqi,
+    row: int,
+    *,
+    indicative: bool,
+    now_us: int,
+    time_us: int | None,
+    coverage: float,
+    flagged: int,
+    station: dict[str, Any],
+) -> Figure:
+    """VN_AQI of one station with all that has to be told with it (table 3 of the decision)."""
+    index = float(made.index[row])
+    known = not np.isnan(index)
+    category = vn_aqi.category_of(index) if known else None
+    subs = {
+        name: {
+            "sub_index": None if np.isnan(sub) else float(sub),
+            "concentration": None if np.isnan(amount) else float(amount),
+        }
+        for name, sub, amount in zip(made.names, made.sub_index[row], made.concentration[row], strict=True)
+    }
+    return figure(
+        kinds[indicative],
+        index,
+        now_us=now_us,
+        time_us=time_us,
+        coverage=coverage,
+        flagged=flagged,
+        reason="no-particle",
+        text=category.name.record() if category else None,
+        level=aqi_level(index) if known else None,
+        indicative=indicative,
+        detail={
+            "published": not indicative and known,
+            "dominant": made.names[made.dominant[row]] if known else None,
+            "pollutants": subs,
+            "concentration_unit": "ug/m3",
+            "effect": both(category.effect.record()) if category else None,
+            "advice": both(category.advice.record()) if category else None,
+            "advice_sensitive": both(category.advice_sensitive.record()) if category else None,
+            "method": vn_aqi.load_vn_aqi().source,
+            "station": station,
+        },
+    )
+
+
+def station_of(fleet: Fleet, at: int) -> dict[str, Any]:
+    """Who measured, for publication."""
+    device = fleet.devices[at]
+    site = fleet.sites[device.site]
+    return {"device": device.device_id, "name": site.name, "latitude": site.latitude, "longitude": site.longitude}
+
+
+def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
+    """VN_AQI of the newest whole hour and the means against limits, of each station and of the town.
+
+    Args:
+        figures: to add to.
+        fleet: the devices.
+        now_us: Unix microseconds.
+        hours: 24 whole hours and the present one.
+    """
+    stations: list[Figure] = []
+    whole = slice(0, hours.count.shape[1] - 1)
+    for indicative, at, means, streams in station_columns(fleet, hours, whole):
+        made = vn_aqi.hourly({name: values[:, ::-1][:, : vn_aqi.NOWCAST_HOURS] for name, values in means.items()})
+        of_particles = [streams[name] for name in vn_aqi.PARTICLES if name in streams]
+        share = np.max([hours.coverage(stream)[:, whole][:, -12:].mean(axis=1) for stream in of_particles], axis=0)
+        for row, device in enumerate(at.tolist()):
+            mine = np.searchsorted(hours.at, device)
+            line = aqi_figure(
+                (HOUR, HOUR_INDICATIVE),
+                made,
+                row,
+                indicative=indicative,
+                now_us=now_us,
+                time_us=newest(hours.last_us[mine, whole, of_particles[0].slot]),
+                coverage=float(share[row]),
+                flagged=int(hours.flagged[mine, whole, [stream.slot for stream in of_particles]].sum()),
+                station=station_of(fleet, device),
+            )
+            figures.of_site[fleet.devices[device].site].append(line)
+            if not indicative:
+                stations.append(line)
+            against = _limits_figure({name: values[row] for name, values in means.items()}, now_us, indicative)
+            if against is not None:
+                figures.of_site[fleet.devices[device].site].append(against)
+    known = [line for line in stations if line["value"] is not None]
+    worst = max(known, key=lambda line: line["value"] or 0.0, default=None)
+    figures.of_town.append(
+        {**worst, "how": f"highest of {len(known)} of {len(stations)} reference stations; {HOUR.how}"}
+        if worst
+        else figure(
+            HOUR,
+            None,
+            now_us=now_us,
+            reason="no-particle" if stations else "no-reading",
+            detail={"stations": len(stations)},
+        )
+    )
+
+
+def _limits_figure(means: dict[str, NDArray[np.float64]], now_us: int, indicative: bool) -> Figure | None:
+    """The newest means in percent of their limits; None where there is no mean to compare."""
+    day = datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date()
+    lines: list[dict[str, Any]] = []
+    for name, values in means.items():
+        for period, (span, least) in _HOURS_BY_PERIOD.items():
+            limit = limits.limit_for(name, period, day)
+            mean = float(vn_aqi.mean_of(values[-span:], least)) if limit else np.nan
+            if limit is not None and not np.isnan(mean):
+                lines.append(
+                    {
+                        "property": name,
+                        "period": period,
+                        "mean": mean,
+                        "limit": limit.limit,
+                        "unit": limit.unit,
+                        "percent": float(limits.share_of_limit(np.array(mean), limit)),
+                        "exceeded": bool(limits.exceeds(np.array(mean), limit)),
+                        "regulation": limit.regulation,
+                        "grade": limit.grade,
+                    }
+                )
+    if not lines:
+        return None
+    return figure(
+        LIMITS,
+        max(line["percent"] for line in lines),
+        now_us=now_us,
+        time_us=now_us // 3_600_000_000 * 3_600_000_000,
+        level=_EXCEEDED if any(line["exceeded"] for line in lines) else _KEPT,
+        indicative=indicative,
+        detail={"limits": sorted(lines, key=lambda line: -line["percent"])},
+    )

@@ -1,0 +1,93 @@
+"""What a request about operations may say. See `api.dependencies`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from api.dependencies import Bbox, Cursor, Identifier, Limit, Time, parse_box
+from api.windows import LOCAL_ZONE
+from devices.models import IDENTIFIER_PATTERN, Domain
+
+DATE_MIN = date(2000, 1, 1)
+
+
+def _day(text: Any) -> Any:
+    try:
+        day = date.fromisoformat(str(text))
+    except ValueError:
+        raise ValueError("must be a local date such as 2026-11-23") from None
+    if not DATE_MIN <= day <= local_today():
+        raise ValueError(f"must lie between {DATE_MIN} and today, {local_today()} in Asia/Ho_Chi_Minh")
+    return day
+
+
+def local_today() -> date:
+    """The present day in Asia/Ho_Chi_Minh."""
+    return datetime.now(UTC).astimezone(LOCAL_ZONE).date()
+
+
+DomainPath = Annotated[Domain, Path(description="traffic, lighting or environment")]
+SitePath = Annotated[
+    str, Path(pattern=f"^{IDENTIFIER_PATTERN}$", description="id of a site", examples=["ha-gauge-hoi-an"])
+]
+Ward = Annotated[
+    Identifier | None,
+    Field(description="only sites in this ward, of the units of 2019 or of 2025", examples=["hoi-an-2025-hoi-an"]),
+]
+Box = Annotated[
+    Bbox | None,
+    Field(description="only sites inside west,south,east,north; degrees", examples=["108.3,15.8,108.4,15.9"]),
+]
+
+
+class _PlaceQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    ward: Ward = None
+    bbox: Box = None
+
+    def box(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north in degrees; None where no place was asked for."""
+        return parse_box(self.bbox) if self.bbox is not None else None
+
+
+class MapQuery(_PlaceQuery):
+    """Which sites."""
+
+
+class RankingQuery(_PlaceQuery):
+    """Which sites, and by what."""
+
+    by: Annotated[
+        str | None, Field(max_length=100, description="figure to rank by; the worst of each site if left out")
+    ] = None
+    limit: Limit = 20
+    cursor: Cursor = None
+
+
+class SummaryQuery(_PlaceQuery):
+    """Which day."""
+
+    day: Annotated[date | None, BeforeValidator(_day, json_schema_input_type=date)] = Field(
+        default=None, alias="date", description="local date; today where left out", examples=["2026-11-22"]
+    )
+    limit: Limit = 100
+
+
+class TownStatisticsQuery(_PlaceQuery):
+    """Which datastreams, and which windows: those that touch the span, each whole."""
+
+    property: Identifier = Field(description="observed property", examples=["pm25"])
+    town: Identifier | None = Field(default=None, description="only this town", examples=["hoi-an"])
+    domain: Domain | None = Field(default=None, description="only this domain")
+    first: Time | None = Field(default=None, alias="from", description="inclusive; a day before `to` where left out")
+    last: Time | None = Field(default=None, alias="to", description="exclusive; now where left out")
+    resolution: Literal["auto", "PT15M", "PT1H", "P1D"] = Field(
+        default="auto", description="length of a window; `auto`: PT1H up to 4 days, else P1D"
+    )
+    limit: Limit = 500
+    cursor: Cursor = None

@@ -1,0 +1,107 @@
+"""Boards of the towns' domains, kept fresh while somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from api.cache import Kept, Moment
+from api.operations.board import make_board
+from api.operations.domains import INDICES
+from api.operations.fleet import read_fleet, read_version
+from api.operations.present import read_present
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from api.database import Database
+    from api.operations.board import Board
+    from api.operations.fleet import Fleet
+    from api.operations.summary import Summary
+    from devices.models import Domain
+
+BOARD_S: Final = 4.0
+"""How old a view of a domain is at most."""
+INPUTS_S: Final = 20.0
+"""How old the part of it is that comes out of windows of the past."""
+SUMMARY_S: Final = 60.0
+_SUMMARIES_KEPT: Final = 128
+
+
+class Operations:
+    """What the operations views are cut from.
+
+    Args:
+        database: to read from.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._version = Moment(self._read_version, 1.0)
+        self._fleets: dict[tuple[str, Domain], Kept[Fleet]] = {}
+        self._inputs: dict[tuple[str, Domain], Kept[Any]] = {}
+        self._boards: dict[tuple[str, Domain], Kept[Board]] = {}
+        self._summaries: dict[tuple[str, Domain, date], Kept[Summary]] = {}
+        self._fleet_now: dict[tuple[str, Domain], Fleet] = {}
+
+    async def board(self, town: str, domain: Domain) -> Board:
+        """A domain of a town, some seconds old at most.
+
+        Callers have made sure that the town exists and may be seen: what is kept is bounded by the towns there are.
+        """
+        key = (town, domain)
+        if key not in self._boards:
+            self._boards[key] = Kept(lambda: self._make_board(town, domain), BOARD_S)
+        return await self._boards[key].get()
+
+    async def fleet(self, town: str, domain: Domain) -> Fleet:
+        """The devices of a domain of a town as the registry has them, some seconds old at most."""
+        version = await self._version.get()
+        fleet = self._fleet_now.get((town, domain))
+        if fleet is None or fleet.version != version:
+            fleet = await read_fleet(self._database, town, domain, version)
+            self._fleet_now[town, domain] = fleet
+        return fleet
+
+    async def summary(self, town: str, domain: Domain, day: date) -> Summary:
+        """A domain's local day in a town; see `board`."""
+        key = (town, domain, day)
+        if key not in self._summaries:
+            while len(self._summaries) >= _SUMMARIES_KEPT:
+                await self._summaries.pop(next(iter(self._summaries))).close()
+            self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S)
+        return await self._summaries[key].get()
+
+    async def close(self) -> None:
+        """End what is being worked out."""
+        for kept in (*self._boards.values(), *self._inputs.values(), *self._summaries.values()):
+            await kept.close()
+
+    async def _read_version(self) -> int:
+        return await read_version(self._database)
+
+    async def _make_board(self, town: str, domain: Domain) -> Board:
+        fleet = await self.fleet(town, domain)
+        key = (town, domain)
+        if key not in self._inputs:
+            self._inputs[key] = Kept(lambda: self._read_inputs(town, domain), INPUTS_S)
+        of, inputs = await self._inputs[key].get()
+        if of is not fleet:
+            # The registry changed since: positions would not fit.
+            of, inputs = await self._read_inputs(town, domain)
+            fleet = of
+        present = await read_present(self._database, town, domain, fleet)
+        generated = datetime.now(UTC)
+        return await asyncio.to_thread(
+            lambda: make_board(town, domain, generated, fleet, present, INDICES[domain].figures(fleet, present, inputs))
+        )
+
+    async def _read_inputs(self, town: str, domain: Domain) -> tuple[Fleet, Any]:
+        fleet = await self.fleet(town, domain)
+        return fleet, await INDICES[domain].read(self._database, fleet, time.time_ns() // 1_000)
+
+    async def _make_summary(self, town: str, domain: Domain, day: date) -> Summary:
+        fleet = await self.fleet(town, domain)
+        return await INDICES[domain].summary(self._database, town, fleet, day, datetime.now(UTC))

@@ -1,0 +1,48 @@
+"""A domain's local day in a town."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from api.operations.board import site_shape
+from api.operations.figures import severity_of, worst_first
+from api.windows import LOCAL_ZONE
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from api.operations.board import Figures
+    from api.operations.fleet import Fleet
+    from api.operations.schemas import Figure, SiteSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a day's view is cut from."""
+
+    generated_time: datetime
+    figures: list[Figure]
+    sites: list[SiteSummary]  # worst first
+
+
+def day_span(day: date) -> tuple[datetime, datetime]:
+    """Start (inclusive) and end (exclusive) of a local day, UTC."""
+    start = datetime.combine(day, time(), LOCAL_ZONE)
+    return start.astimezone(UTC), (start + timedelta(days=1)).astimezone(UTC)
+
+
+def make_summary(fleet: Fleet, figures: Figures, generated_time: datetime) -> Summary:
+    """Put figures to their sites."""
+    rows: list[tuple[int, SiteSummary]] = []
+    for at, lines in figures.of_site.items():
+        severity = severity_of(lines)
+        rows.append(
+            (
+                -1 if severity is None else severity,
+                {"site": site_shape(fleet.sites[at]), "figures": worst_first(lines)},
+            )
+        )
+    rows.sort(key=lambda row: (-row[0], row[1]["site"]["id"]))
+    return Summary(generated_time, figures.of_town, [row for _, row in rows])

@@ -1,0 +1,432 @@
+"""Traffic of a town now: flow, speed and service of each counter against free flow and the past weeks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from api.operations.board import Figures
+from api.operations.columns import number
+from api.operations.figures import FigureKind, figure, level
+from api.operations.history import newest_reports, read_history, read_recent, read_slots
+from api.windows import LOCAL_ZONE
+from devices.figures import MISSING_TEXTS, UNKNOWN, Missing
+from devices.models import Bilingual
+from devices.profiles import load_catalogue
+from devices.traffic import calendars, comparison, flow, incidents, pcu, service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from api.database import Database
+    from api.operations.fleet import Fleet, Stream
+    from api.operations.history import History, Recent, SlotWindows
+    from api.operations.present import Present
+    from api.operations.schemas import Figure, Level
+    from devices.figures import Figures as Indices
+
+COUNT, SPEED, OCCUPANCY = "vehicle-count", "vehicle-speed", "detector-occupancy"
+FREE_FLOW_DAYS: Final = 7
+QUARTER_S: Final = 900
+
+SERVICE: Final = FigureKind(
+    "level-of-service",
+    Bilingual("Mức phục vụ", "Level of service"),
+    "%",
+    "index",
+    service.SHARE_FORMULA,
+    "space-mean speed of the newest whole quarter hour in percent of the site's free-flow speed; classes A to F",
+)
+FLOW: Final = FigureKind(
+    "vehicle-flow",
+    Bilingual("Lưu lượng xe", "Traffic flow"),
+    "/h",
+    "index",
+    flow.FLOW_FORMULA,
+    "vehicles of all classes in the newest whole quarter hour, as an hourly rate",
+)
+PCU: Final = FigureKind(
+    "pcu-flow",
+    Bilingual("Lưu lượng xe con quy đổi", "Flow in passenger car units"),
+    "/h",
+    "index",
+    pcu.FORMULA,
+    "counts by class times their coefficients (TCVN 4054:2005), as an hourly rate",
+)
+TRAVEL_TIME: Final = FigureKind(
+    "travel-time-index",
+    Bilingual("Chỉ số thời gian đi lại", "Travel time index"),
+    "1",
+    "index",
+    service.TRAVEL_TIME_FORMULA,
+    "travel time of the newest whole quarter hour by that of free flow",
+)
+MEAN_SPEED: Final = FigureKind(
+    "mean-speed",
+    Bilingual("Tốc độ trung bình", "Mean speed"),
+    "km/h",
+    "window-statistics",
+    flow.SPEED_FORMULA,
+    "space-mean (harmonic, weighed by count) of the newest whole quarter hour",
+)
+USUAL: Final = FigureKind(
+    "same-hour-difference",
+    Bilingual("So với cùng giờ các tuần trước", "Against the same hour of past weeks"),
+    "%",
+    "index",
+    comparison.DIFFERENCE_FORMULA,
+    "vehicles of the newest whole hour against the mean of the same weekday and hour of the past four weeks",
+)
+SUSPICION: Final = FigureKind(
+    "speed-drop",
+    Bilingual("Nghi ngờ ùn tắc, sự cố", "Suspicion of a queue or incident"),
+    "%",
+    "index",
+    incidents.FORMULA,
+    "how far the newest reports' speed fell below what was usual just before",
+)
+CONGESTED: Final = FigureKind(
+    "congested-sites",
+    Bilingual("Điểm ùn tắc", "Congested sites"),
+    "1",
+    "index",
+    service.SHARE_FORMULA,
+    "sites whose speed is at most 60 % of free flow",
+)
+_LEVEL_SEVERITY: Final = (0, 0, 0, 1, 2, 3)
+_CONGESTED_STATES: Final = (2, 3)
+_KIND_SEVERITY: Final = (0, 2, 3)
+_FLOW_SEVERITY: Final = (0, 0, 1, 2, 0)
+RANKED_BY: Final = tuple(kind.figure_id for kind in (SERVICE, TRAVEL_TIME, FLOW, PCU, MEAN_SPEED, USUAL, SUSPICION))
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What of the past is needed."""
+
+    quarters: History  # the newest whole quarter hour
+    hours: tuple[History, ...]  # the newest whole hour, then the same hour of past weeks, newest first
+    recent: dict[str, Recent]  # profile -> newest reports, for what falls suddenly
+    free_flow: SlotWindows  # hours of the last days
+
+
+async def read_inputs(database: Database, fleet: Fleet, now_us: int) -> Inputs:
+    """Read windows of now and of the past weeks."""
+    now_s = now_us // 1_000_000
+    keys = fleet.keys_of(fleet.observing(COUNT))
+    quarter_s = now_s // QUARTER_S * QUARTER_S - QUARTER_S
+    hour = datetime.fromtimestamp(now_s // 3600 * 3600 - 3600, UTC)
+    hours = [
+        await read_history(database, fleet, keys, first_s=int(start.timestamp()), steps=1, step_s=3600)
+        for start in (hour, *comparison.same_hours(hour))
+    ]
+    rule = service.service_table(_day(now_us)).drop
+    span = rule.periods + rule.before_periods + 1
+    recent = {}
+    for stream in fleet.observing(SPEED):
+        recent[stream.profile] = await read_recent(
+            database, fleet, fleet.keys[stream.at].tolist(), first_s=now_s - span * stream.interval_s, last_s=now_s
+        )
+    end = datetime.fromtimestamp(now_s // 3600 * 3600, UTC)
+    return Inputs(
+        await read_history(
+            database,
+            fleet,
+            keys,
+            first_s=quarter_s,
+            steps=1,
+            step_s=QUARTER_S,
+            wanted=("last", "weight", "weight_by_value"),
+            tail=True,
+        ),
+        tuple(hours),
+        recent,
+        await read_slots(
+            database,
+            fleet,
+            fleet.observing(SPEED),
+            length_s=3600,
+            first=end - timedelta(days=FREE_FLOW_DAYS),
+            last=end,
+        ),
+    )
+
+
+def _day(now_us: int) -> Any:
+    return datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date()
+
+
+def traffic_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figures:
+    """Every figure of the domain; pure.
+
+    Args:
+        fleet: the devices.
+        present: what they said last.
+        inputs: of `read_inputs`.
+    """
+    figures = Figures()
+    flows, shares, indices = [], [], []
+    for profile in sorted({stream.profile for stream in fleet.observing(COUNT)}):
+        lines = _profile(figures, fleet, profile, present.now_us, inputs)
+        flows += lines[FLOW.figure_id]
+        shares += lines[SERVICE.figure_id]
+        indices += lines[TRAVEL_TIME.figure_id]
+    _town(figures, present.now_us, flows, shares, indices)
+    return figures
+
+
+def _town(figures: Figures, now_us: int, flows: list[Figure], shares: list[Figure], indices: list[Figure]) -> None:
+    known = [line["value"] for line in flows if line["value"] is not None]
+    note = {"counters": len(flows), "counted": len(known)}
+    figures.of_town.append(
+        figure(FLOW, sum(known) if known else None, now_us=now_us, time_us=_newest(flows), detail=note)
+    )
+    judged = [line for line in shares if line["value"] is not None]
+    congested = [line for line in judged if (line["detail"] or {}).get("state_number") in _CONGESTED_STATES]
+    figures.of_town.append(
+        figure(
+            CONGESTED,
+            float(len(congested)) if judged else None,
+            now_us=now_us,
+            time_us=_newest(shares),
+            reason="too-few-readings",
+            level=level("congested", Bilingual("Có ùn tắc", "Congestion"), 2)
+            if congested
+            else level("free", Bilingual("Không ùn tắc", "No congestion"), 0),
+            detail={"sites": len(shares), "judged": len(judged)},
+        )
+    )
+    times = [line["value"] for line in indices if line["value"] is not None]
+    figures.of_town.append(
+        figure(
+            TRAVEL_TIME,
+            float(np.mean(times)) if times else None,
+            now_us=now_us,
+            time_us=_newest(indices),
+            reason="too-few-readings",
+            detail={"counters": len(indices), "judged": len(times), "mean": "each counter weighs the same"},
+        )
+    )
+
+
+def _newest(lines: Sequence[Figure]) -> int | None:
+    times = [line["phenomenon_time"] for line in lines if line["phenomenon_time"] is not None]
+    return int(max(times).timestamp() * 1e6) if times else None
+
+
+def free_flow_of(fleet: Fleet, windows: SlotWindows, speed: Stream, now_us: int) -> tuple[NDArray[np.float64], Indices]:
+    """Free-flow speed of each device of a stream, km/h; by hand where set, else out of the last days' hours."""
+    table = service.service_table(_day(now_us))
+    first_s = now_us // 3_600_000_000 * 3600 - FREE_FLOW_DAYS * 86_400
+    steps = FREE_FLOW_DAYS * 24
+    weight = windows.grid(speed, "weight", first_s, 3600, steps, speed.at)
+    by_value = windows.grid(speed, "weight_by_value", first_s, 3600, steps, speed.at)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        speeds = np.where(by_value > 0, weight / by_value, np.nan)
+    found = service.free_flow_speed(speeds, np.nan_to_num(weight), table.free_flow)
+    by_hand = np.array(
+        [table.sites.get(fleet.sites[fleet.devices[at].site].site_id, np.nan) for at in speed.at.tolist()]
+    )
+    return np.where(np.isnan(by_hand), found.value, by_hand), found
+
+
+def _classes(profile: str, counts: Sequence[Stream]) -> list[str]:
+    known = load_catalogue().get(profile)
+    by_name = (
+        {stream.name: stream.qualifiers.get("class", stream.name) for stream in known.datastreams} if known else {}
+    )
+    return [by_name.get(stream.name, stream.name.removeprefix("flow-")) for stream in counts]
+
+
+def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: Inputs) -> dict[str, list[Figure]]:
+    counts = [stream for stream in fleet.observing(COUNT) if stream.profile == profile]
+    speed = next((stream for stream in fleet.observing(SPEED) if stream.profile == profile), None)
+    at = counts[0].at
+    counts = [stream for stream in counts if np.array_equal(stream.at, at)]
+    classes = _classes(profile, counts)
+    quarter, rows = inputs.quarters, inputs.quarters.rows(counts[0])
+    number_of = np.stack([counted(quarter, stream)[:, 0] for stream in counts])  # (classes, devices)
+    total = np.nansum(number_of, axis=0)
+    total[np.isnan(number_of).all(axis=0)] = np.nan
+    # An hourly rate is of the time observed: a minute that is missing is not a minute without vehicles.
+    minutes = np.max([quarter.count[rows, 0, stream.slot] * stream.interval_s for stream in counts], axis=0)
+    observed_s = np.where(minutes > 0, np.minimum(minutes, QUARTER_S), QUARTER_S).astype(np.float64)
+    flows = flow.vehicle_flow(total, observed_s)
+    units = pcu.pcu_flow(number_of, classes, observed_s, pcu.pcu_set(_day(now_us)))
+    table = service.service_table(_day(now_us))
+    speeds, free, free_found = np.full(len(at), np.nan), np.full(len(at), np.nan), None
+    if speed is not None and np.array_equal(speed.at, at):
+        weight, by_value = (
+            np.nan_to_num(quarter.added[name][rows, 0, speed.slot]) for name in ("weight", "weight_by_value")
+        )
+        plain = quarter.mean(speed)[:, 0]
+        # What is not folded yet has no weights: the plain mean stands for it.
+        speeds = np.where(by_value > 0, weight / np.where(by_value > 0, by_value, 1.0), plain)
+        free, free_found = free_flow_of(fleet, inputs.free_flow, speed, now_us)
+    served = service.level_of_service(speeds, free, table)
+    travel = service.travel_time_index(speeds, free)
+    compared = _compare(inputs, counts)
+    suspected = _suspect(inputs, speed, counts, free, table.drop)
+    zero = _zero(fleet, at, classes, number_of, compared, quarter.first_s)
+    made: dict[str, list[Figure]] = {FLOW.figure_id: [], SERVICE.figure_id: [], TRAVEL_TIME.figure_id: []}
+    for row, device in enumerate(at.tolist()):
+        place = fleet.devices[device].site
+        common: dict[str, Any] = {
+            "now_us": now_us,
+            "time_us": (quarter.first_s + QUARTER_S) * 1_000_000 if not np.isnan(total[row]) else None,
+            "coverage": float(np.mean([quarter.coverage(stream)[row, 0] for stream in counts[:1]])),
+            "flagged": int(quarter.flagged[rows[row], 0].sum()),
+        }
+        lines = {
+            FLOW.figure_id: index_line(
+                FLOW,
+                flows,
+                row,
+                common,
+                level=level(
+                    calendars.FLOW_STATES[zero[row]], calendars.FLOW_STATE_NAMES[zero[row]], _FLOW_SEVERITY[zero[row]]
+                )
+                if zero[row] != UNKNOWN
+                else None,
+                detail={
+                    "by_class": {
+                        name: number(value * 3600 / observed_s[row])
+                        for name, value in zip(classes, number_of[:, row], strict=True)
+                    }
+                },
+            ),
+            PCU.figure_id: index_line(
+                PCU,
+                units.flow,
+                row,
+                common,
+                detail={"uncounted_per_h": number(units.uncounted[row]), "coefficients": pcu.DEFAULT_SET},
+            ),
+        }
+        if speed is not None:
+            known = served.level[row] != UNKNOWN
+            state = int(served.state[row])
+            lines[MEAN_SPEED.figure_id] = figure(
+                MEAN_SPEED,
+                float(speeds[row]),
+                reason="no-vehicles" if total[row] == 0 else "no-reading",
+                reason_text=MISSING_TEXTS[Missing.NO_VEHICLES if total[row] == 0 else Missing.NO_READING],
+                **common,
+            )
+            lines[SERVICE.figure_id] = index_line(
+                SERVICE,
+                served.share,
+                row,
+                common,
+                text=service.STATE_NAMES[state] if known else None,
+                level=level(
+                    f"los-{service.LEVELS[served.level[row]].lower()}",
+                    Bilingual(f"Mức {service.LEVELS[served.level[row]]}", f"Level {service.LEVELS[served.level[row]]}"),
+                    _LEVEL_SEVERITY[served.level[row]],
+                )
+                if known
+                else None,
+                detail={
+                    "state": service.STATES[state] if known else None,
+                    "state_number": state if known else None,
+                    "speed_km_h": number(speeds[row]),
+                    "free_flow_km_h": number(free[row]),
+                    "free_flow_formula": free_found.formula if free_found else None,
+                },
+            )
+            lines[TRAVEL_TIME.figure_id] = index_line(TRAVEL_TIME, travel, row, common)
+        if compared is not None:
+            lines[USUAL.figure_id] = index_line(
+                USUAL,
+                compared.difference,
+                row,
+                common,
+                detail={"usual_per_h": number(compared.usual.value[row]), "weeks": int(compared.weeks[row])},
+            )
+        if suspected is not None:
+            kind = int(suspected.kind[row])
+            lines[SUSPICION.figure_id] = index_line(
+                SUSPICION,
+                suspected.drop,
+                row,
+                common,
+                level=level(incidents.KINDS[kind], incidents.KIND_NAMES[kind], _KIND_SEVERITY[kind])
+                if kind != UNKNOWN
+                else None,
+            )
+        figures.of_site[place] += lines.values()
+        for name, kept in made.items():
+            if name in lines:
+                kept.append(lines[name])
+    return made
+
+
+def _zero_level(state: int) -> Level | None:
+    if state == UNKNOWN:
+        return None
+    return level(calendars.FLOW_STATES[state], calendars.FLOW_STATE_NAMES[state], _FLOW_SEVERITY[state])
+
+
+def index_line(kind: FigureKind, indices: Indices, row: int, common: dict[str, Any], **more: Any) -> Figure:
+    """A figure out of an index of many things."""
+    value, reason = indices.at(row)
+    words = MISSING_TEXTS[Missing(int(indices.missing[row]))] if reason else None
+    return figure(kind, value, reason=reason, reason_text=words, **common, **more)
+
+
+def counted(history: History, stream: Stream) -> NDArray[np.float64]:
+    """Vehicles of each step as observed; NaN for none; shape (devices, t)."""
+    rows = history.rows(stream)
+    count = history.count[rows, :, stream.slot]
+    return np.where(count > 0, np.nan_to_num(history.added["sum"][rows, :, stream.slot]), np.nan)
+
+
+def _total(history: History, counts: Sequence[Stream]) -> NDArray[np.float64]:
+    by_class = np.stack([counted(history, stream)[:, 0] for stream in counts])
+    total: NDArray[np.float64] = np.nansum(by_class, axis=0)
+    total[np.isnan(by_class).all(axis=0)] = np.nan
+    return total
+
+
+def _compare(inputs: Inputs, counts: Sequence[Stream]) -> comparison.Comparison | None:
+    now, *past = (_total(history, counts) for history in inputs.hours)
+    return comparison.compare(now, np.stack(past), "/h")
+
+
+def _suspect(
+    inputs: Inputs, speed: Stream | None, counts: Sequence[Stream], free: NDArray[np.float64], rule: service.Drop
+) -> incidents.Suspicion | None:
+    if speed is None or speed.profile not in inputs.recent:
+        return None
+    _, values = newest_reports(inputs.recent[speed.profile], speed.at, rule.periods + rule.before_periods)
+    by_class = values[..., [stream.slot for stream in counts]]
+    total = np.nansum(by_class, axis=-1)
+    total[np.isnan(by_class).all(axis=-1)] = np.nan
+    return incidents.suspicion(values[..., speed.slot], total, free, rule)
+
+
+def _zero(
+    fleet: Fleet,
+    at: NDArray[np.intp],
+    classes: Sequence[str],
+    number_of: NDArray[np.float64],
+    compared: comparison.Comparison | None,
+    start_s: int,
+) -> NDArray[np.uint8]:
+    """What the counts of each device mean where motor traffic may be banned: places in `calendars.FLOW_STATES`."""
+    day = datetime.fromtimestamp(start_s, UTC).astimezone(LOCAL_ZONE).date()
+    states = np.full(len(at), UNKNOWN, np.uint8)
+    for row, device in enumerate(at.tolist()):
+        site = fleet.sites[fleet.devices[device].site]
+        calendar = calendars.calendar_at(site.site_id, site.latitude, site.longitude, day)
+        banned = [bool(calendar and calendar.banned(np.array([float(start_s)]), name)[0]) for name in classes]
+        concerned = [number_of[n, row] for n, is_banned in enumerate(banned) if is_banned] or number_of[:, row].tolist()
+        count = np.nan if np.isnan(concerned).all() else float(np.nansum(concerned))
+        usual = compared.usual.value[row] / 4 if compared is not None else np.nan
+        states[row] = calendars.judge_zero(np.array([count]), np.array([any(banned)]), np.array([usual]))[0]
+    return states

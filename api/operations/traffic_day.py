@@ -1,0 +1,187 @@
+"""The traffic of a town on a local day, out of its hours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from api.operations.board import Figures
+from api.operations.columns import number
+from api.operations.figures import FigureKind, figure, level
+from api.operations.history import read_history, read_slots
+from api.operations.summary import day_span, make_summary
+from api.operations.traffic import COUNT, FREE_FLOW_DAYS, SPEED, counted, free_flow_of, index_line
+from devices.models import Bilingual
+from devices.traffic import comparison, flow, service
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    from api.database import Database
+    from api.operations.fleet import Fleet, Stream
+    from api.operations.history import History, SlotWindows
+    from api.operations.summary import Summary
+
+VOLUME: Final = FigureKind(
+    "day-volume",
+    Bilingual("Số xe trong ngày", "Vehicles of the day"),
+    "1",
+    "window-statistics",
+    None,
+    "vehicles of all classes counted on the local day; the busiest hour in `detail`",
+)
+DAY_SPEED: Final = FigureKind(
+    "day-mean-speed",
+    Bilingual("Tốc độ trung bình ngày", "Mean speed of the day"),
+    "km/h",
+    "window-statistics",
+    flow.SPEED_FORMULA,
+    "space-mean (harmonic, weighed by count) speed of the day",
+)
+CONGESTED_HOURS: Final = FigureKind(
+    "congested-hours",
+    Bilingual("Số giờ ùn tắc", "Congested hours"),
+    "h",
+    "index",
+    service.SHARE_FORMULA,
+    "hours of the day whose speed was at most 60 % of free flow",
+)
+PLANNING: Final = FigureKind(
+    "planning-time-index",
+    Bilingual("Chỉ số thời gian dự phòng", "Planning time index"),
+    "1",
+    "index",
+    service.PLANNING_TIME_FORMULA,
+    "95th percentile of the hours' travel times by that of free flow",
+)
+BUFFER: Final = FigureKind(
+    "buffer-index",
+    Bilingual("Chỉ số thời gian đệm", "Buffer index"),
+    "1",
+    "index",
+    service.BUFFER_FORMULA,
+    "(95th percentile - mean) / mean of the hours' travel times",
+)
+USUAL_DAY: Final = FigureKind(
+    "same-day-difference",
+    Bilingual("So với cùng thứ các tuần trước", "Against the same weekday of past weeks"),
+    "%",
+    "index",
+    comparison.DIFFERENCE_FORMULA,
+    "vehicles of the day against the mean of the same weekday of the past four weeks; of whole days alone",
+)
+
+
+async def read_day(database: Database, _town: str, fleet: Fleet, day: date, now: datetime) -> Summary:
+    """The day's figures of each counter and of the town."""
+    start, end = day_span(day)
+    counts = fleet.observing(COUNT)
+    hours = await read_history(
+        database,
+        fleet,
+        fleet.keys_of(counts),
+        first_s=int(start.timestamp()),
+        steps=24,
+        step_s=3600,
+        wanted=("weight", "weight_by_value"),
+        tail=True,
+    )
+    past = await read_slots(
+        database, fleet, counts, length_s=86_400, first=start - timedelta(weeks=comparison.WEEKS), last=start
+    )
+    free = await read_slots(
+        database, fleet, fleet.observing(SPEED), length_s=3600, first=start - timedelta(days=FREE_FLOW_DAYS), last=start
+    )
+    figures, now_us = Figures(), int(now.timestamp() * 1e6)
+    volumes: list[NDArray[np.float64]] = []
+    for profile in sorted({stream.profile for stream in counts}):
+        of_profile = [stream for stream in counts if stream.profile == profile]
+        volumes.append(_profile(figures, fleet, of_profile, hours, past, int(start.timestamp()), end <= now, now_us))
+    for speed in fleet.observing(SPEED):
+        _speeds(figures, fleet, hours, speed, free, int(start.timestamp()), now_us)
+    total = np.concatenate(volumes) if volumes else np.zeros(0)
+    known = total[~np.isnan(total)]
+    detail = {"counters": len(total), "counted": len(known)}
+    figures.of_town.append(figure(VOLUME, float(known.sum()) if len(known) else None, now_us=now_us, detail=detail))
+    return make_summary(fleet, figures, datetime.now(UTC))
+
+
+def _profile(
+    figures: Figures,
+    fleet: Fleet,
+    counts: list[Stream],
+    hours: History,
+    past: SlotWindows,
+    start_s: int,
+    complete: bool,
+    now_us: int,
+) -> NDArray[np.float64]:
+    at = counts[0].at
+    counts = [stream for stream in counts if np.array_equal(stream.at, at)]
+    by_class = np.stack([counted(hours, stream) for stream in counts])
+    by_hour = np.where(np.isnan(by_class).all(axis=0), np.nan, np.nansum(by_class, axis=0))  # (devices, 24)
+    volume = np.where(np.isnan(by_hour).all(axis=1), np.nan, np.nansum(by_hour, axis=1))
+    usual = np.stack([past.grid(stream, "sum", start_s - 28 * 86_400, 86_400, 28, at) for stream in counts])
+    weekly = np.where(np.isnan(usual).all(axis=0), np.nan, np.nansum(usual, axis=0))[:, ::7].T
+    compared = comparison.compare(volume if complete else np.full(len(at), np.nan), weekly, "1")
+    rows = hours.rows(counts[0])
+    for row, device in enumerate(at.tolist()):
+        there = ~np.isnan(by_hour[row])
+        busiest = int(np.nanargmax(by_hour[row])) if there.any() else None
+        common: dict[str, Any] = {
+            "now_us": now_us,
+            "coverage": float(hours.coverage(counts[0])[row].mean()),
+            "flagged": int(hours.flagged[rows[row]].sum()),
+        }
+        detail = {
+            "busiest_hour": f"{busiest:02}:00" if busiest is not None else None,
+            "vehicles_of_it": number(by_hour[row, busiest]) if busiest is not None else None,
+        }
+        figures.of_site[fleet.devices[device].site] += [
+            figure(VOLUME, float(volume[row]), detail=detail, **common),
+            index_line(
+                USUAL_DAY,
+                compared.difference,
+                row,
+                common,
+                detail={"usual": number(compared.usual.value[row]), "weeks": int(compared.weeks[row])},
+            ),
+        ]
+    return volume
+
+
+def _speeds(
+    figures: Figures, fleet: Fleet, hours: History, speed: Stream, free_hours: SlotWindows, start_s: int, now_us: int
+) -> None:
+    rows = hours.rows(speed)
+    weight, by_value = (hours.added[name][rows, :, speed.slot] for name in ("weight", "weight_by_value"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        speeds = np.where(by_value > 0, weight / by_value, np.nan)
+    free, _ = free_flow_of(fleet, free_hours, speed, start_s * 1_000_000)
+    table = service.service_table(datetime.fromtimestamp(start_s, UTC).date())
+    served = service.level_of_service(speeds, free[:, None], table)
+    mean = flow.space_mean_speed(speeds, np.nan_to_num(weight))
+    planning, buffer = service.planning_time_index(speeds, free), service.buffer_index(speeds)
+    for row, device in enumerate(speed.at.tolist()):
+        known = ~np.isnan(served.share.value[row])
+        jammed = float(((served.state[row] >= 2) & known).sum())  # noqa: PLR2004 congested and jammed
+        common: dict[str, Any] = {"now_us": now_us, "coverage": float(hours.coverage(speed)[row].mean())}
+        figures.of_site[fleet.devices[device].site] += [
+            index_line(DAY_SPEED, mean, row, common),
+            figure(
+                CONGESTED_HOURS,
+                jammed if known.any() else None,
+                reason="too-few-readings",
+                level=level("congested", Bilingual("Có ùn tắc", "Congestion"), 1)
+                if jammed
+                else level("free", Bilingual("Không ùn tắc", "No congestion"), 0),
+                detail={"judged_hours": int(known.sum())},
+                **common,
+            ),
+            index_line(PLANNING, planning, row, common),
+            index_line(BUFFER, buffer, row, common),
+        ]

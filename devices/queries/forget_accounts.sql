@@ -1,2 +1,0 @@
--- Nothing is known of what the broker holds.
-delete from broker_account

@@ -1,0 +1,281 @@
+"""The operations views over a real database: what a town's domains say, and that nothing missing becomes a 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.operations import schemas
+from tests.integration.api.conftest import checked
+from tests.integration.api.seed import ago, now
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.integration.api.seed import Seed
+
+
+def at_site(seed: Seed, device: str, site: str) -> None:
+    seed.execute("update site set site_id = %s where site_id = %s", [site, f"site-{device}"])
+
+
+def figure_of(figures: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(figure for figure in figures if figure["id"] == name)
+
+
+def hour_start() -> datetime:
+    return now().replace(minute=0, second=0, microsecond=0)
+
+
+async def site_of(client: httpx.AsyncClient, site: str) -> dict[str, Any]:
+    body: dict[str, Any] = checked(schemas.SiteView, await client.get(f"/v1/sites/{site}"))
+    return body
+
+
+def rising_gauge(seed: Seed) -> None:
+    seed.device("gauge", "river-gauge")
+    at_site(seed, "gauge", "ha-gauge-hoi-an")
+    end = now().replace(microsecond=0)
+    rows = [(end - timedelta(minutes=5 * step), 1.6 - 0.02 * step, 0) for step in range(1, 48)]
+    seed.history("gauge", "water-level", rows)
+    seed.observe("gauge", end, {"water-level": 1.6})
+
+
+async def test_a_gauge_says_alarm_level_distance_rise_and_time_to_the_next(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    rising_gauge(seed)
+
+    site = await site_of(client, "ha-gauge-hoi-an")
+
+    alarm = figure_of(site["figures"], "flood-alarm")
+    assert (alarm["value"], alarm["level"]["id"]) == (2, "alarm-2")
+    assert alarm["text"] == {"vi": "trên BĐ2: 0,10 m", "en": "0.10 m above alarm level II"}
+    assert (alarm["obtained"], alarm["formula"]) == ("index", "environment.flood-alarm/1")
+    detail = alarm["detail"]
+    assert detail["distance_to_next_m"] == pytest.approx(0.4)
+    assert detail["rise_1h_m_per_h"] == pytest.approx(0.24, abs=0.03)
+    assert detail["hours_to_next_at_1h_rate"] == pytest.approx(0.4 / detail["rise_1h_m_per_h"])
+    assert site["severity"] == 3
+    assert figure_of(site["figures"], "water-level")["obtained"] == "observed"
+
+
+async def test_the_towns_domain_its_map_and_its_ranking_name_the_worst_first(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    rising_gauge(seed)
+    seed.device("calm", "river-gauge", place=(15.9, 108.4))
+    at_site(seed, "calm", "ha-gauge-bach-dang")
+    seed.observe("calm", now(), {"water-level": 0.4})
+    seed.device("unknown", "river-gauge", place=(15.91, 108.4))
+
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/environment"))
+    layer = checked(schemas.DomainMap, await client.get("/v1/towns/hoi-an/environment/map"))
+    ranking = checked(schemas.Ranking, await client.get("/v1/towns/hoi-an/environment/ranking?by=flood-alarm"))
+
+    assert figure_of(view["figures"], "flood-alarm")["value"] == 2
+    assert view["worst"][0]["site"]["id"] == "ha-gauge-hoi-an"
+    assert (view["severities"]["alarm"], view["severities"]["normal"], view["severities"]["unknown"]) == (1, 1, 1)
+    assert layer["type"] == "FeatureCollection"
+    worst = next(feature for feature in layer["features"] if feature["id"] == "ha-gauge-hoi-an")
+    assert worst["geometry"] == {"type": "Point", "coordinates": [108.33, 15.88]}
+    assert worst["properties"]["figure"]["id"] == "flood-alarm"
+    assert [item["site"]["id"] for item in ranking["items"]] == [
+        "ha-gauge-hoi-an",
+        "ha-gauge-bach-dang",
+        "site-unknown",
+    ]
+    assert ranking["items"][2]["figure"]["value"] is None
+    assert ranking["items"][2]["figure"]["reason"] == "no-alarm-levels"
+
+
+async def test_a_box_and_a_ward_leave_sites_out(client: httpx.AsyncClient, seed: Seed) -> None:
+    seed.device("in", "river-gauge", place=(15.88, 108.33))
+    seed.device("out", "river-gauge", place=(15.92, 108.40))
+    seed.execute(
+        "insert into site_ward (site_key, ward_id, how)"
+        " select site_key, 'hoi-an-2019-minh-an', 'declared' from site where site_id = 'site-out'"
+    )
+
+    boxed = await client.get("/v1/towns/hoi-an/environment/map?bbox=108.3,15.8,108.35,15.9")
+    warded = await client.get("/v1/towns/hoi-an/environment/ranking?ward=hoi-an-2019-minh-an")
+    wrong = await client.get("/v1/towns/hoi-an/environment/map?ward=hoi-an-2019-nowhere")
+
+    assert [feature["id"] for feature in checked(schemas.DomainMap, boxed)["features"]] == ["site-in"]
+    assert [item["site"]["id"] for item in checked(schemas.Ranking, warded)["items"]] == ["site-out"]
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["name"] == "ward"
+    assert "hoi-an-2019-minh-an" in wrong.json()["detail"]
+
+
+async def test_an_air_station_has_a_vn_aqi_and_a_low_cost_sensor_one_that_is_not_published(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    start = hour_start()
+    seed.device("air", "air-station")
+    seed.device("cheap", "air-sensor")
+    for device, minutes, value in (("air", 5, 30.0), ("cheap", 10, 300.0)):
+        rows = [(start - timedelta(minutes=minutes * step), value, 0) for step in range(13 * 60 // minutes)]
+        seed.history(device, "pm25", rows)
+
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/environment"))
+    air, cheap = await site_of(client, "site-air"), await site_of(client, "site-cheap")
+
+    aqi = figure_of(air["figures"], "vn-aqi-hour")
+    assert aqi["value"] == 60  # (100 - 50) / (50 - 25) * (30 - 25) + 50
+    assert (aqi["level"]["id"], aqi["level"]["colour"]) == ("moderate", "#FFFF00")
+    assert (aqi["detail"]["dominant"], aqi["detail"]["published"], aqi["indicative"]) == ("pm25", True, False)
+    assert aqi["coverage"] == 1.0
+    indicative = figure_of(cheap["figures"], "vn-aqi-hour-indicative")
+    assert (indicative["value"], indicative["indicative"], indicative["detail"]["published"]) == (350, True, False)
+    assert "tham khảo" in indicative["name"]["vi"]
+    assert not [figure for figure in cheap["figures"] if figure["id"] == "vn-aqi-hour"]
+    assert figure_of(view["figures"], "vn-aqi-hour")["value"] == 60
+
+
+async def test_what_is_missing_is_null_with_the_reason(client: httpx.AsyncClient, seed: Seed) -> None:
+    for profile in ("air-station", "river-gauge", "weather-station", "noise-meter", "flood-sensor", "rain-gauge"):
+        seed.device(profile, profile)
+    for profile in ("traffic-counter", "lamp-controller", "lighting-cabinet"):
+        seed.device(profile, profile)
+
+    for domain in ("environment", "traffic", "lighting"):
+        view = checked(schemas.DomainView, await client.get(f"/v1/towns/hoi-an/{domain}"))
+        summary = checked(schemas.DomainSummary, await client.get(f"/v1/towns/hoi-an/{domain}/summary"))
+        ranking = checked(schemas.Ranking, await client.get(f"/v1/towns/hoi-an/{domain}/ranking"))
+        sites = [line["figure"] for line in ranking["items"] if line["figure"]]
+        of_day = [figure for site in summary["sites"] for figure in site["figures"]]
+        for figure in (*view["figures"], *sites, *of_day, *summary["figures"]):
+            assert figure["value"] is None or figure["id"].endswith("-faulty"), figure
+            assert (figure["reason"] is None) == (figure["value"] is not None), figure
+
+
+async def test_sums_of_rain_and_levels_of_noise_come_with_their_classes(client: httpx.AsyncClient, seed: Seed) -> None:
+    end = now().replace(second=0, microsecond=0)
+    seed.device("rain", "rain-gauge")
+    seed.history("rain", "rain", [(end - timedelta(minutes=5 * step), 0.5, 0) for step in range(12 * 23)])
+    seed.device("noise", "noise-meter")
+    seed.history("noise", "laeq", [(end - timedelta(minutes=step), 60.0 + step % 2 * 20, 0) for step in range(180)])
+
+    rain = figure_of((await site_of(client, "site-rain"))["figures"], "rain-24h")
+    noise = figure_of((await site_of(client, "site-noise"))["figures"], "noise-laeq")
+
+    assert rain["value"] == pytest.approx(138.0)
+    assert rain["text"]["vi"] == "Mưa rất to"
+    assert rain["detail"]["sums_mm"]["1h"] == pytest.approx(6.0, abs=1.5)
+    assert noise["value"] == pytest.approx(77.03, abs=0.05)  # energetic, not 70
+    assert noise["detail"]["exceeded_of_the_last_hour"]["l10"] == 80.0
+    assert noise["detail"]["area"] == "ordinary"
+
+
+async def test_a_site_shows_its_last_day_by_the_quarter_of_an_hour(client: httpx.AsyncClient, seed: Seed) -> None:
+    rising_gauge(seed)
+
+    site = await site_of(client, "ha-gauge-hoi-an")
+
+    level = next(series for series in site["series"] if series["datastream"] == "gauge:water-level")
+    assert len(level["items"]) == 97
+    assert max(item["max"] for item in level["items"] if item["max"] is not None) == pytest.approx(1.6)
+    assert sum(item["count"] for item in level["items"]) == 48
+    assert next(item for item in level["items"] if item["count"] == 0)["mean"] is None
+    assert site["devices"][0]["latest"][0]["value"] == 1.6
+
+
+async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncClient, seed: Seed) -> None:
+    seed.device("count", "traffic-counter")
+    end = now().replace(second=0, microsecond=0)
+    for minute in range(1, 46):  # of the newest whole quarter hour a minute may be missing
+        seed.observe(
+            "count",
+            end - timedelta(minutes=minute),
+            {
+                **dict.fromkeys(("flow-bus", "flow-truck", "flow-bicycle"), 0.0),
+                "flow-motorcycle": 40.0,
+                "flow-car": 10.0,
+            }
+            | {"speed": 30.0},
+            latest=minute == 1,
+        )
+
+    site = await site_of(client, "site-count")
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/traffic"))
+
+    assert figure_of(site["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
+    assert figure_of(site["figures"], "pcu-flow")["value"] == pytest.approx(60 * (40 * 0.3 + 10))
+    assert figure_of(site["figures"], "mean-speed")["value"] == pytest.approx(30)
+    assert figure_of(site["figures"], "level-of-service")["reason"] == "no-free-flow-speed"
+    assert figure_of(site["figures"], "same-hour-difference")["value"] is None
+    assert figure_of(view["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
+
+
+async def test_a_lamp_that_burns_by_day_or_fails_is_named_and_a_sound_one_is_not(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    for name in ("dark", "sound"):
+        seed.device(name, "lamp-controller")
+    end = now().replace(microsecond=0)
+    for step in range(4):
+        time = end - timedelta(minutes=5 * (3 - step))
+        seed.observe(
+            "dark", time, {"level-commanded": 0.0, "level": 0.0, "power": 0.2, "lamp-failure": 1.0, "state": 0.0}
+        )
+        seed.observe(
+            "sound", time, {"level-commanded": 0.0, "level": 0.0, "power": 0.2, "lamp-failure": 0.0, "state": 0.0}
+        )
+
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/lighting"))
+    ranking = checked(schemas.Ranking, await client.get("/v1/towns/hoi-an/lighting/ranking?by=lamp-faults"))
+
+    faulty = figure_of(view["figures"], "lamps-faulty")
+    assert (faulty["value"], faulty["detail"]["by_fault"]["lamp-failure"]) == (1, 1)
+    assert figure_of(view["figures"], "lamps-lit")["value"] == 0
+    first, second = ranking["items"]
+    assert (first["site"]["id"], first["figure"]["text"]["vi"]) == ("site-dark", "Hỏng đèn")
+    assert (second["figure"]["value"], second["figure"]["level"]["severity"]) == (0, 0)
+
+
+async def test_a_day_that_is_over_is_complete_and_its_figures_are_of_it(client: httpx.AsyncClient, seed: Seed) -> None:
+    seed.device("air", "air-station", commissioned=ago(days=9))
+    yesterday = (now() + timedelta(hours=7)).date() - timedelta(days=1)
+    start = datetime(yesterday.year, yesterday.month, yesterday.day, tzinfo=UTC) - timedelta(hours=7)
+    rows = [(start + timedelta(minutes=5 * step), 55.7, 0) for step in range(1, 289)]
+    seed.history("air", "pm25", rows)
+
+    body = checked(
+        schemas.DomainSummary, await client.get(f"/v1/towns/hoi-an/environment/summary?date={yesterday.isoformat()}")
+    )
+
+    assert (body["complete"], body["date"]) == (True, yesterday.isoformat())
+    aqi = figure_of(body["figures"], "vn-aqi-day")
+    assert (aqi["value"], aqi["detail"]["dominant"]) == (110, "pm25")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "named", "said"),
+    [
+        ("/v1/towns/hoi-an/water", 400, "domain", "traffic"),
+        ("/v1/towns/atlantis/environment", 404, None, "atlantis"),
+        ("/v1/towns/hoi-an/environment?ward=x", 400, "ward", "unknown parameter"),
+        ("/v1/towns/hoi-an/environment/map?bbox=1,2", 400, "bbox", "west,south,east,north"),
+        ("/v1/towns/hoi-an/environment/ranking?by=level-of-service", 400, "by", "vn-aqi-hour"),
+        ("/v1/towns/hoi-an/environment/ranking?limit=0", 400, "limit", "greater than or equal to 1"),
+        ("/v1/towns/hoi-an/environment/ranking?cursor=nonsense", 400, "cursor", "next"),
+        ("/v1/towns/hoi-an/environment/summary?date=yesterday", 400, "date", "2026-11-23"),
+        ("/v1/towns/hoi-an/environment/summary?date=2999-01-01", 400, "date", "today"),
+        ("/v1/sites/nowhere", 404, None, "nowhere"),
+        ("/v1/sites/UPPER", 400, "site", "match"),
+        ("/v1/sites/x?include=latest", 400, "include", "unknown parameter"),
+    ],
+)
+async def test_what_is_not_allowed_is_refused_with_its_name_and_what_is(
+    client: httpx.AsyncClient, path: str, status: int, named: str | None, said: str
+) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert said in response.json()["detail"]
+    if named is not None:
+        assert response.json()["errors"][0]["name"] == named
