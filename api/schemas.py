@@ -274,24 +274,65 @@ class Observations(TypedDict):
     next: NextCursor
 
 
-class WindowStatistics(TypedDict):
-    """A datastream in one window; figures are null where nothing of good quality was observed."""
+class _WindowStatistics(TypedDict):
+    """What every window has."""
 
     start: Annotated[datetime, Field(description="inclusive", examples=["2026-11-22T17:00:00Z"])]
     end: Annotated[datetime, Field(description="exclusive", examples=["2026-11-23T17:00:00Z"])]
-    count: Annotated[int, Field(description="observations of good quality", ge=0, examples=[1438])]
+    count: Annotated[int, Field(description="observations that statistics take", ge=0, examples=[1438])]
     expected: Annotated[int, Field(description="due in the part of the window that has passed", ge=0, examples=[1440])]
     coverage: Annotated[
         float | None,
         Field(description="count / expected, at most 1; null where none was due yet", ge=0, le=1, examples=[0.9986]),
     ]
+    flagged: Annotated[int, Field(description="observations left out for their quality", ge=0, examples=[2])]
+    flags: Annotated[
+        dict[FlagId, int],
+        Field(description="observations that bear each flag, left out or not", examples=[{"spike": 2}]),
+    ]
     mean: float | None
     min: float | None
+    min_time: Annotated[datetime | None, Field(description="when `min` was seen first")]
     max: float | None
+    max_time: Annotated[datetime | None, Field(description="when `max` was seen first")]
     sum: float | None
+    standard_deviation: Annotated[float | None, Field(description="of the observations, as a population")]
+    first: Annotated[float | None, Field(description="value at `first_phenomenon_time`")]
     first_phenomenon_time: datetime | None
+    last: Annotated[float | None, Field(description="value at `last_phenomenon_time`")]
     last_phenomenon_time: datetime | None
-    flagged: Annotated[int, Field(description="observations left out for their quality", ge=0, examples=[2])]
+
+
+class WindowStatistics(_WindowStatistics, total=False):
+    """A datastream in one window; figures are null where nothing was observed that statistics take.
+
+    The figures from `p50` on stand there only where the datastream keeps their reduction (`keeps`).
+    """
+
+    p50: Annotated[float | None, Field(description="`sketch`: median, within 0.39 %", examples=[31.1])]
+    p90: Annotated[float | None, Field(description="`sketch`: 90th percentile, within 0.39 %")]
+    p95: Annotated[float | None, Field(description="`sketch`: 95th percentile, within 0.39 %")]
+    p99: Annotated[float | None, Field(description="`sketch`: 99th percentile, within 0.39 %")]
+    l10: Annotated[float | None, Field(description="`sketch`: level exceeded 10 % of the time, that is p90")]
+    l50: Annotated[float | None, Field(description="`sketch`: level exceeded 50 % of the time")]
+    l90: Annotated[float | None, Field(description="`sketch`: level exceeded 90 % of the time, that is p10")]
+    time_weighted_mean: Annotated[
+        float | None,
+        Field(description="`time-weighted-mean`: each value weighs as long as it held, at most 3 intervals"),
+    ]
+    energetic_mean: Annotated[float | None, Field(description="`energetic-mean`: LAeq, levels added as energies")]
+    circular_mean: Annotated[float | None, Field(description="`circular-mean`: direction, degrees; null: they cancel")]
+    resultant_length: Annotated[float | None, Field(description="`circular-mean`: 1 all the same, 0 they cancel")]
+    harmonic_mean: Annotated[float | None, Field(description="`harmonic-mean`: weighed by the vehicles counted")]
+    increase: Annotated[float | None, Field(description="`increase`: how far the counter went up, over resets")]
+    resets: Annotated[int | None, Field(description="`increase`: how often the counter began anew")]
+    state_s: Annotated[
+        dict[str, float] | None,
+        Field(description="`states`: seconds in each state, by word", examples=[{"on": 41_400, "off": 45_000}]),
+    ]
+    transitions: Annotated[int | None, Field(description="`states`: how often the state changed")]
+    above: Annotated[int | None, Field(description="`exceedance`: observations above `limit`")]
+    longest_run: Annotated[int | None, Field(description="`exceedance`: most observations above `limit` in a row")]
 
 
 class Statistics(TypedDict):
@@ -305,6 +346,10 @@ class Statistics(TypedDict):
             description="how `mean` is made; energetic for sound levels, circular (null where opposite) for directions"
         ),
     ]
+    keeps: Annotated[
+        list[str], Field(description="reductions kept beside the basic ones", examples=[["energetic-mean", "sketch"]])
+    ]
+    limit: Annotated[float | None, Field(description="of `above` and `longest_run`, in `unit`; null: none declared")]
     items: list[WindowStatistics]
     next: NextCursor
 

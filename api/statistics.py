@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from api.windows import CALENDAR_UNIT, DAY_S, FIXED_LENGTH_S, TYPICAL_LENGTH_S, expected_count, windows_between
+import numpy as np
+
+from api.figures import window_items
+from api.parts import Kept, windows_of
+from api.responses import from_micros, to_micros
+from api.windows import DAY_S, FIXED_LENGTH_S, TYPICAL_LENGTH_S, expected_count, windows_between
+from devices.profiles import kept_by, load_catalogue
+from devices.reductions.rows import HOLD_INTERVALS, Options
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -15,6 +23,7 @@ if TYPE_CHECKING:
     from api.database import Database
     from api.schemas import ChosenResolution, MeanKind, WindowStatistics
 
+_SECOND_US: Final = 1_000_000
 _QUERIES = load_queries("api_statistics")
 
 PAGE_OBSERVATIONS: Final = 1_000_000
@@ -73,37 +82,42 @@ async def read_windows(
     windows = windows[:on_page]
     if not windows:
         return [], None
-    parameters = {
-        "device_key": datastream["device_key"],
-        "slot": datastream["slot"],
-        "mean": mean_kind(datastream["property"]),
-        "shift_s": shift_s(datastream),
-        "first": windows[0][0],
-        "last": windows[-1][1],
-        "length_s": FIXED_LENGTH_S.get(resolution, DAY_S),  # months are summed up from days
-        "unit": CALENDAR_UNIT.get(resolution),
-    }
-    rows = await database.rows(_QUERIES["windows"], parameters)
-    row_by_start = {row["start"]: row for row in rows}
-    return [
-        _statistics(start, end, row_by_start.get(start), expected_count(start, end, now, datastream["interval_s"]))
-        for start, end in windows
-    ], following
+    keeps, limit_value = kept_by(datastream["profile"], datastream["name"], datastream["property"])
+    row = await database.row(
+        _QUERIES["parts"],
+        {
+            "device_key": datastream["device_key"],
+            "slot": datastream["slot"],
+            "keeps": list(keeps),
+            "shift_s": shift_s(datastream),
+            "first": windows[0][0],
+            "last": windows[-1][1],
+            "length_s": FIXED_LENGTH_S.get(resolution, DAY_S),  # months are summed up from days
+        },
+    )
+    kept = Kept(
+        keeps=keeps,
+        shift_us=shift_s(datastream) * _SECOND_US,
+        options=Options(
+            hold_us=HOLD_INTERVALS * datastream["interval_s"] * _SECOND_US,
+            limit=math.inf if limit_value is None else limit_value,
+        ),
+    )
+    starts_us = np.array([to_micros(start) for start, _ in windows], dtype=np.int64)
+    found = windows_of(row or {}, kept, starts_us)
+    return window_items(
+        found,
+        windows,
+        [expected_count(start, end, now, datastream["interval_s"]) for start, end in windows],
+        keeps=keeps,
+        mean=mean_kind(datastream["property"]),
+        words=state_words(datastream),
+        time_of=from_micros,
+    ), following
 
 
-def _statistics(start: datetime, end: datetime, row: Mapping[str, Any] | None, expected: int) -> WindowStatistics:
-    count = row["count"] if row else 0
-    return {
-        "start": start,
-        "end": end,
-        "count": count,
-        "expected": expected,
-        "coverage": min(1.0, count / expected) if expected else None,
-        "mean": row["mean"] if row else None,
-        "min": row["min"] if row else None,
-        "max": row["max"] if row else None,
-        "sum": row["sum"] if row else None,
-        "first_phenomenon_time": row["first_phenomenon_time"] if row else None,
-        "last_phenomenon_time": row["last_phenomenon_time"] if row else None,
-        "flagged": row["flagged"] if row else 0,
-    }
+def state_words(datastream: Mapping[str, Any]) -> dict[int, str]:
+    """What the numbers of a datastream's states mean; empty where it has no words."""
+    profile = load_catalogue().get(datastream["profile"])
+    stream = profile.datastream(datastream["name"]) if profile else None
+    return {int(number): word for word, number in stream.words.items()} if stream else {}

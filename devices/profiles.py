@@ -245,3 +245,14 @@ def load_catalogue() -> Mapping[str, DeviceProfile]:
         DataFileError: a data file is wrong.
     """
     return read_catalogue(files("devices") / "catalogue", load_observed_properties())
+
+
+@cache
+def kept_by(profile_id: str, name: str, property_id: str) -> tuple[tuple[str, ...], float | None]:
+    """What a registered datastream keeps beside the basic reductions, and its limit.
+
+    As its profile says, or as its property where the catalogue does not know the profile or the datastream.
+    """
+    profile = load_catalogue().get(profile_id)
+    stream = profile.datastream(name) if profile else None
+    return (stream.keep, stream.limit) if stream else (kept(property_id), None)

@@ -14,6 +14,7 @@ from api.schemas import ChosenResolution, Statistics
 from api.statistics import mean_kind, read_windows
 from api.views.datastreams import find_datastream
 from api.windows import choose_resolution
+from devices.profiles import kept_by
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
 DEFAULT_SPAN = timedelta(days=1)
@@ -32,7 +33,8 @@ async def list_statistics(
     """Windows that touch the span, each whole, oldest first, up to the present one; those without observations too.
 
     Days and months are those of Asia/Ho_Chi_Minh. A value that covers a period stands in the window that holds the
-    period's start. Observations whose quality is not 0 are left out and counted as `flagged`.
+    period's start. Observations flagged as calibrating, fault, spike, stuck or flat at a bound are left out, counted as
+    `flagged`; `flags` counts every flag. Which figures there are beside the basic ones, `keeps` says.
     """
     now = datetime.now(UTC)
     last = query.last or now
@@ -58,10 +60,13 @@ async def list_statistics(
         limit=query.limit,
         now=now,
     )
+    keeps, exceeded = kept_by(found["profile"], found["name"], found["property"])
     answer: Statistics = {
         "datastream": datastream_shape(found, found["profile"]),
         "resolution": resolution,
         "mean": mean_kind(found["property"]),
+        "keeps": list(keeps),
+        "limit": exceeded,
         "items": items,
         "next": to_cursor(to_micros(following), resolution) if following else None,
     }

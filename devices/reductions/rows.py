@@ -20,6 +20,8 @@ Partials: TypeAlias = "dict[str, Any]"
 
 NEVER_FIRST: Final = np.iinfo(np.int64).max
 NEVER_LAST: Final = np.iinfo(np.int64).min
+HOLD_INTERVALS: Final = 3
+"""A value holds for three reporting intervals at most; after that the device counts as silent."""
 STATES: Final = 8
 """Time is kept for the states 0 to 6; whatever else a state is counts as state 7."""
 

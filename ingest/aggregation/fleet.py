@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from devices.keeping import kept
-from devices.profiles import load_catalogue
-from devices.reductions.rows import Options
+from devices.profiles import kept_by
+from devices.reductions.rows import HOLD_INTERVALS, Options
 from ingest.aggregation.windows import SECOND_US
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_HOLD_INTERVALS: Final = 3
-"""A value holds for three intervals at most; after that the device counts as silent."""
 _SPEED, _VEHICLES = "vehicle-speed", "vehicle-count"
 
 
@@ -35,16 +32,8 @@ class Slot:
     limit: float | None = None  # of the exceedance, where it keeps that
 
 
-@cache
-def _keeps(profile_id: str, name: str, property_id: str) -> tuple[tuple[str, ...], float | None]:
-    """What a datastream keeps, and its limit: as its profile says, or its property where no profile is known."""
-    profile = load_catalogue().get(profile_id)
-    stream = profile.datastream(name) if profile else None
-    return (stream.keep, stream.limit) if stream else (kept(property_id), None)
-
-
 def _slot(row: Mapping[str, Any]) -> Slot:
-    keeps, limit = _keeps(row["profile"], row["name"], row["property"])
+    keeps, limit = kept_by(row["profile"], row["name"], row["property"])
     return Slot(
         shift_s=row["period_s"] if row["period_s"] and row["stamp"] == "end" else 0,
         interval_s=row["interval_s"],
@@ -68,7 +57,7 @@ class Kind:
     @cached_property
     def hold_us(self) -> NDArray[np.int64]:
         """How long a value of each slot holds at most, shape (slots,)."""
-        return np.array([_HOLD_INTERVALS * slot.interval_s * SECOND_US for slot in self.slots], dtype=np.int64)
+        return np.array([HOLD_INTERVALS * slot.interval_s * SECOND_US for slot in self.slots], dtype=np.int64)
 
     @cached_property
     def limit(self) -> NDArray[np.float64]:

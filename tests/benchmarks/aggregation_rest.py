@@ -14,12 +14,15 @@ import argparse
 import os
 import statistics
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psycopg
 from psycopg.rows import dict_row
 
+from api.parts import Kept, windows_of
+from devices.reductions.rows import Options
 from ingest import copy_binary
 from ingest.aggregation.keeper import Keeper
 from ingest.changes import changes_of
@@ -150,7 +153,7 @@ def repair(bench: Bench, devices: int) -> None:
 
 def read(bench: Bench) -> None:
     """T11: a day of quarters of 1,000 datastreams; a year of hours of one."""
-    api = load_queries("api_statistics")["windows"]
+    api = load_queries("api_statistics")["parts"]
     end = START_US + 86_400_000_000
     with psycopg.connect(bench.url, autocommit=True, row_factory=dict_row) as connection:
         keys = list(range(1, 1_001 // SLOTS + 2))
@@ -198,22 +201,24 @@ def read(bench: Bench) -> None:
         )
         connection.execute("analyze window_set")
 
+        nothing_more = Kept((), 0, Options(hold_us=180_000_000))
+        starts_us = np.arange(year_us, START_US, 3_600_000_000)
+
         def hours(device: int) -> int:
-            rows = connection.execute(
-                api.replace("%(first)s", "%(first)s::timestamptz").replace("%(last)s", "%(last)s::timestamptz"),
+            row = connection.execute(
+                api,
                 {
                     "device_key": device,
                     "slot": 3,
-                    "mean": "arithmetic",
+                    "keeps": [],
                     "shift_s": 0,
                     "length_s": 3600,
-                    "unit": None,
-                    "first": f"{np.datetime64(year_us, 'us')}Z",
-                    "last": f"{np.datetime64(START_US, 'us')}Z",
+                    "first": datetime.fromtimestamp(year_us / 1e6, UTC),
+                    "last": datetime.fromtimestamp(START_US / 1e6, UTC),
                 },
                 binary=True,
-            )
-            return sum(1 for _ in rows)
+            ).fetchone()
+            return len(windows_of(row or {}, nothing_more, starts_us).place)
 
         found = hours(1)
         p50, p95 = percentile_ms(lambda: hours(int(bench.random.integers(1, 21))), 40)

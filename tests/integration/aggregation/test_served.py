@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +10,27 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from api.parts import Kept, windows_of
+from devices.keeping import kept
+from devices.reductions.rows import Options
 from sql import load_queries
-from tests.integration.aggregation.history import NOON_US, PERIODS, PLAIN, commit, keeper, random_batches, register
+from tests.integration.aggregation.history import (
+    NOON_US,
+    PERIODS,
+    PLAIN,
+    Stream,
+    commit,
+    keeper,
+    random_batches,
+    register,
+)
+from tests.unit.aggregation import reference
 
 if TYPE_CHECKING:
     from tests.fix_database import Database
 
 HOUR_US = 3_600_000_000
-_QUERY = load_queries("api_statistics")["windows"]
+_QUERY = load_queries("api_statistics")["parts"]
 _PLAIN = """
 select case %(unit)s::text when 'month' then date_trunc('month', placed, 'Asia/Ho_Chi_Minh')
                            when 'day' then date_trunc('day', placed, 'Asia/Ho_Chi_Minh')
@@ -64,7 +78,7 @@ def test_served_statistics_follow_the_observations_whatever_is_folded(database: 
 
 
 def _compare(
-    reader: psycopg.Connection, device_key: int, slot: int, stream: object, length_s: int, unit: object
+    reader: psycopg.Connection, device_key: int, slot: int, stream: Stream, length_s: int, unit: object
 ) -> None:
     parameters = {
         "device_key": device_key,
@@ -73,17 +87,50 @@ def _compare(
         "shift_s": stream.period_s or 0 if stream.stamp == "end" else 0,
         "length_s": length_s,
         "unit": unit,
-        "first": "1970-01-01T00:00:00Z",
-        "last": "2100-01-01T00:00:00Z",
+        "first": datetime(1970, 1, 1, tzinfo=UTC),
+        "last": datetime(2100, 1, 1, tzinfo=UTC),
+        "keeps": list(kept(stream.property_id)),
     }
-    served = reader.execute(
-        _QUERY.replace("%(first)s", "%(first)s::timestamptz").replace("%(last)s", "%(last)s::timestamptz"), parameters
-    ).fetchall()
+    cursor = reader.cursor(binary=True)
+    row = cursor.execute(_QUERY, parameters).fetchone()
     plain = reader.execute(_PLAIN, parameters).fetchall()
-    assert len(served) == len(plain)
-    for actual, wanted in zip(served, plain, strict=True):
+    starts_us = np.array([round(wanted["start"].timestamp() * 1e6) for wanted in plain], dtype=np.int64)
+    known = Kept(kept(stream.property_id), parameters["shift_s"] * 1_000_000, Options(hold_us=180_000_000))
+    served = windows_of(row, known, starts_us)
+    assert served.place.tolist() == list(range(len(plain)))
+    figures = {**served.figures, "flagged": served.flagged}
+    mean = {"energetic": "energetic_mean", "circular": "circular_mean", "arithmetic": "mean"}[parameters["mean"]]
+    for at, wanted in enumerate(plain):
         for name, value in wanted.items():
-            if isinstance(value, float) and name in ("sum", "mean"):
-                assert actual[name] == pytest.approx(value, rel=1e-9, abs=1e-9), (name, wanted)
+            if name == "start":
+                continue
+            actual = figures[mean if name == "mean" else name.replace("_phenomenon", "")][at]
+            if value is None:
+                assert figures["count"][at] == 0 or np.isnan(actual), (name, wanted)
+            elif isinstance(value, float) and name in ("sum", "mean"):
+                assert actual == pytest.approx(value, rel=1e-9, abs=1e-9), (name, wanted)
+            elif isinstance(value, datetime):
+                assert actual == round(value.timestamp() * 1e6), (name, wanted)
             else:
-                assert actual[name] == value, (name, actual, wanted)
+                assert actual == value, (name, actual, wanted)
+    readings = _good_readings(reader, parameters)
+    rest = {
+        "increase": ("increase", reference.increase),
+        "states": ("transitions", lambda found: reference.states(found, known.options.hold_us)[::-1]),
+    }
+    for name, (figure, plainly) in rest.items():
+        if name in known.keeps:
+            for at, start_us in enumerate(starts_us.tolist()):
+                end_us = starts_us[at + 1] if at + 1 < len(plain) else 1 << 62
+                mine = [(time_us, v) for time_us, v in readings if start_us <= time_us < end_us]
+                assert figures[figure][at] == pytest.approx(plainly(mine)[0], rel=1e-12), (name, start_us)
+
+
+def _good_readings(reader: psycopg.Connection, parameters: dict[str, object]) -> list[tuple[int, float]]:
+    rows = reader.execute(
+        "select (extract(epoch from phenomenon_time) * 1000000)::bigint - %(shift_s)s::bigint * 1000000 as time_us,"
+        " value_by_slot[%(slot)s] as v from observation_set where device_key = %(device_key)s"
+        " and value_by_slot[%(slot)s] <> 'NaN' and quality_admits(quality_by_slot[%(slot)s]) order by phenomenon_time",
+        parameters,
+    ).fetchall()
+    return [(int(row["time_us"]), row["v"]) for row in rows]
