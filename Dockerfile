@@ -25,18 +25,28 @@ STOPSIGNAL SIGINT
 ENTRYPOINT ["entrypoint.sh"]
 CMD ["postgres"]
 
+FROM ${BASE_IMAGE} AS broker-accounts
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      gcc libc6-dev libmosquitto-dev libssl-dev mosquitto-dev uthash-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY images/broker/accounts.c /src/
+RUN gcc -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wconversion -Werror -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+      -fPIC -shared -Wl,-z,relro,-z,now -o /src/accounts.so /src/accounts.c -lcrypto
+
 FROM ${BASE_IMAGE} AS broker
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mosquitto mosquitto-clients \
  && rm -rf /var/lib/apt/lists/* \
- && mkdir -p /mosquitto/data /mosquitto/config \
- && chown mosquitto:mosquitto /mosquitto/data /mosquitto/config
+ && mkdir -p /mosquitto/data /mosquitto/config /mosquitto/accounts /mosquitto/state \
+ && chown mosquitto:mosquitto /mosquitto/data /mosquitto/config /mosquitto/state
+COPY --from=broker-accounts /src/accounts.so /usr/lib/thubon/accounts.so
 COPY images/broker/mosquitto.conf /etc/mosquitto/mosquitto.conf
 COPY images/broker/acl /etc/mosquitto/acl
 COPY images/broker/entrypoint.sh images/broker/healthy.sh /usr/local/bin/
 USER mosquitto
 VOLUME /mosquitto/data
-EXPOSE 1883
+EXPOSE 1883 8883 8884
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD healthy.sh
 ENTRYPOINT ["entrypoint.sh"]
 CMD ["mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"]

@@ -13,11 +13,15 @@ from pydantic import ValidationError
 
 from devices.changes import ChangeError
 from devices.commands import COMMANDS, add_parsers, run_command
+from devices.identity.certificates import CertificateError
+from devices.identity.commands import actor, add_commands, hand_over, keep_command, run_identity_command
+from devices.identity.credentials import NotIssuedError, issue_missing
 from devices.profiles import load_catalogue
 from devices.registry import ImportReport, RegistryError, export_rows, import_devices, list_rows, sync_profiles
 from devices.registry_file import COLUMNS, read_registry_file
 from devices.settings import read_settings
 from devices.sheets import cell_text, write_csv, write_xlsx
+from devices.steps import run
 from devices.yaml_file import DataFileError
 
 if TYPE_CHECKING:
@@ -36,26 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "broker" and options.action == "keep":
+            return DONE if keep_command(options) else FAILED
         settings = read_settings()
         # Before any connection: a file that cannot be read is a wrong argument.
-        content = options.file.read_bytes() if options.command == "import" else b""
+        content = _read_file(options.file) if options.command == "import" else b""
+        catalogue = load_catalogue()
+        with psycopg.connect(str(settings.database_url), application_name="thubon devices") as connection:
+            return _run(connection, options, content, catalogue)
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = "_".join(str(part) for part in problem["loc"]).upper()
             _complain(f"THUBON_{name}: {problem['msg']}")
         return USAGE
-    except OSError as error:
-        _complain(f"{options.file}: {error.strerror}")
+    except _ArgumentError as error:
+        _complain(str(error))
         return USAGE
-    try:
-        catalogue = load_catalogue()
-        with psycopg.connect(str(settings.database_url), application_name="thubon devices") as connection:
-            return _run(connection, options, content, catalogue)
-    except (RegistryError, DataFileError, ChangeError) as error:
+    except (RegistryError, DataFileError, ChangeError, NotIssuedError, CertificateError, OSError) as error:
         _complain(str(error))
     except psycopg.Error as error:
         _complain(f"database: {str(error).strip()}")
     return FAILED
+
+
+class _ArgumentError(Exception):
+    """An argument names what cannot be read."""
+
+
+def _read_file(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _ArgumentError(f"{file}: {error.strerror}") from error
 
 
 def _run(
@@ -66,6 +82,8 @@ def _run(
 ) -> int:
     if options.command == "import":
         return _import(connection, options, content, catalogue)
+    if options.command in {"broker", "credentials"}:
+        return DONE if run_identity_command(connection, options) else FAILED
     if options.command == "sync":
         report = sync_profiles(connection, catalogue)
         connection.commit()
@@ -89,11 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     importing = commands.add_parser("import", help="add and change devices from a CSV or XLSX file, all or none")
     importing.add_argument("file", type=Path, metavar="FILE", help=f"columns: {', '.join(COLUMNS)}")
     importing.add_argument("--dry-run", action="store_true", help="say what it would do, change nothing")
+    importing.add_argument(
+        "--credentials", type=Path, metavar="NEW.csv", help="issue passwords to devices of the file that have none"
+    )
     exporting = commands.add_parser("export", help="write the registry as such a file to standard output")
     exporting.add_argument("--town", help="one town instead of all")
     exporting.add_argument("--xlsx", type=Path, metavar="FILE.xlsx", help="a spreadsheet instead")
     listing = commands.add_parser("list", help="one line a device")
     listing.add_argument("--town", help="one town instead of all")
+    add_commands(commands)
     commands.add_parser("sync", help="append datastreams that device profiles gained, for all devices")
     add_parsers(commands)
     return parser
@@ -117,6 +139,9 @@ def _import(
     if options.dry_run:
         connection.rollback()
         print("dry run, nothing was changed; it would be:")
+    elif options.credentials:
+        issued = run(connection, issue_missing(report.device_ids, by=actor()))
+        hand_over(connection, issued, options.credentials)
     else:
         connection.commit()
     print("\n".join(_summary(report)))

@@ -43,6 +43,7 @@ class ImportReport:
 
     faults: list[Fault] = field(default_factory=list)  # by line; when there is one, nothing was written
     warnings: list[Fault] = field(default_factory=list)
+    device_ids: list[str] = field(default_factory=list)  # of the file
     new_sites: int = 0
     changed_sites: int = 0
     new_devices: int = 0
@@ -108,7 +109,7 @@ def import_steps(file: RegistryFile, catalogue: Mapping[str, DeviceProfile]) -> 
         RegistryError: stored datastreams contradict the catalogue.
     """
     yield from ask("lock_registry")
-    report = ImportReport(faults=list(file.faults))
+    report = ImportReport(faults=list(file.faults), device_ids=[entry.device.device_id for entry in file.entries])
     stored = yield from _read_stored(file.entries)
     for entry in file.entries:
         report.faults.extend(_faults(entry, stored))

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from devices.yaml_file import DataFileError
 from simulators.fleet import registry_csv
 from simulators.judge import command as judging
+from simulators.loading import command as loading
 from simulators.replaying import command as replaying
 from simulators.run import RunPlan, run
 from simulators.scenario import load_scenario, scenario_names
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     judging.describe(commands.add_parser("judge", help=judging.SUMMARY))
     replaying.describe_record(commands.add_parser("record", help=replaying.RECORD))
     replaying.describe_replay(commands.add_parser("replay", help=replaying.REPLAY))
+    loading.describe(commands.add_parser("load", help=loading.SUMMARY))
     play.set_defaults(execute=_run)
     fleet.set_defaults(execute=_fleet)
     return parser

@@ -13,7 +13,7 @@ import docker.errors
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # Inside a virtual machine that looks like a container the library would hand out the bridge's address; and its
 # clean-up container cannot be pulled everywhere: `remove_orphans` does that work.
@@ -43,6 +43,7 @@ class Server:
         environment: variables of the container.
         command: instead of the image's own.
         volume: folder inside that lies in memory, and its mount options; gone when the container ends.
+        more_ports: further ports inside; `port_of` tells where they are.
         options: of `docker run`.
     """
 
@@ -57,13 +58,15 @@ class Server:
         environment: dict[str, str],
         command: str | None = None,
         volume: tuple[str, str] | None = None,
+        more_ports: Sequence[int] = (),
         **options: Any,
     ) -> None:
-        self.port = free_port()
+        self._ports = {each: free_port() for each in (port, *more_ports)}
+        self.port = self._ports[port]
         self._ready = ready
         self._container = DockerContainer(image, command=command, env=environment)
         # The library's own port methods publish on every address of the machine.
-        self._container.ports = {str(port): (self.host, self.port)}  # type: ignore[dict-item]
+        self._container.ports = {str(inside): (self.host, ours) for inside, ours in self._ports.items()}  # type: ignore[misc]
         if volume is not None:
             self._container.with_tmpfs_mount(*volume)
         self._container.with_kwargs(labels={_OWNER_LABEL: str(os.getpid())}, **options)
@@ -73,6 +76,10 @@ class Server:
             self._container.stop()
             pytest.fail(f"the image {image} is missing: run tools/docker_images.sh (make test does)", pytrace=False)
         self._wait()
+
+    def port_of(self, inside: int) -> int:
+        """Our port for a port inside."""
+        return self._ports[inside]
 
     def kill(self) -> None:
         """End it at once, as a power cut would (SIGKILL); what was not written down is lost."""

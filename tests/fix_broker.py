@@ -77,7 +77,8 @@ class Broker:
         self.server.restart()
 
 
-def _answers(server: Server) -> None:
+def answers(server: Server) -> None:
+    """Raise unless an MQTT broker answers there."""
     # A published port of Docker accepts before anything listens behind it: only a CONNACK proves the broker.
     with socket.create_connection((server.host, server.port), timeout=2) as connection:
         connection.sendall(b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x0a\x00\x03rdy")
@@ -92,7 +93,7 @@ def _engine_for_brokers() -> None:
 
 
 def _start() -> Broker:
-    container = Server(_IMAGE, 1883, _answers, environment={"THUBON_BROKER_USERS": f"{_USER}:{_PASSWORD}"})
+    container = Server(_IMAGE, 1883, answers, environment={"THUBON_BROKER_USERS": f"{_USER}:{_PASSWORD}"})
     return Broker(f"mqtt://{_USER}:{_PASSWORD}@{container.host}:{container.port}", container)
 
 

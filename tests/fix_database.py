@@ -41,6 +41,7 @@ class Database:
     owner_url: str  # as a login in the role thubon_owner, which keeps the registry
     ingest_url: str  # as a login in the role thubon_ingest
     read_url: str  # as a login in the role thubon_read
+    identity_url: str  # as a login in the role thubon_identity, which keeps the broker's accounts
     name: str
     server: DatabaseServer
 
@@ -55,7 +56,8 @@ class DatabaseServer:
         self._made: list[str] = []
         suffix = f"{os.getpid()}_{next(_numbers)}"
         self._logins = {
-            role: (f"thubon_test_{role}_{suffix}", secrets.token_urlsafe(12)) for role in ("owner", "ingest", "read")
+            role: (f"thubon_test_{role}_{suffix}", secrets.token_urlsafe(12))
+            for role in ("owner", "ingest", "read", "identity")
         }
 
     @property
@@ -124,6 +126,7 @@ class DatabaseServer:
             owner_url=url_with(url, login=self._logins["owner"]),
             ingest_url=url_with(url, login=self._logins["ingest"]),
             read_url=url_with(url, login=self._logins["read"]),
+            identity_url=url_with(url, login=self._logins["identity"]),
             name=name,
             server=self,
         )

@@ -36,6 +36,11 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
     return result
 
 
+def outlives_the_test(pid: int) -> None:
+    """Say that a process started within a test is ended by a fixture of a wider scope."""
+    _lasting.add(pid)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

@@ -48,6 +48,7 @@ HEADINGS = {
     "AggregatorSettings": "Aggregator",
     "ApiSettings": "API",
     "RegistrySettings": "Registry (`python -m devices`)",
+    "BrokerSettings": "Accounts of the broker (`python -m devices broker`)",
     "SimulatorSettings": "Simulators",
     "MigrateSettings": "Migrations (`python -m sql.migrate`)",
 }
@@ -148,7 +149,7 @@ def _section_of_settings() -> str:
 
 def _metric_names() -> list[str]:
     """Names as Prometheus sees them."""
-    sources = "\n".join(text for name, text in _sources() if name.startswith("ingest/"))
+    sources = "\n".join(text for name, text in _sources() if name.startswith(("ingest/", "devices/")))
     declared = re.findall(r'\b(Counter|Gauge|Histogram)\(\s*"(thubon_\w+)"', sources)
     return [f"{name}_total" if kind == "Counter" else name for kind, name in declared] + [each.name for each in METRICS]
 
@@ -175,10 +176,17 @@ def test_no_document_names_a_metric_or_a_reason_that_is_gone() -> None:
     for document in DOCUMENTS:
         named = set(
             re.findall(
-                r"`(thubon_(?:ingest|aggregator|api|database|broker)_\w+)`", document.read_text(encoding="utf-8")
+                r"`(thubon_(?:ingest|aggregator|api|database|broker|identity|certificate|certificates)_\w+)`",
+                document.read_text(encoding="utf-8"),
             )
         )
-        roles = {"thubon_ingest", "thubon_ingest_login", "thubon_registry_login", "thubon_read_login"}
+        roles = {
+            "thubon_identity_login",
+            "thubon_ingest",
+            "thubon_ingest_login",
+            "thubon_registry_login",
+            "thubon_read_login",
+        }
         assert named - roles <= set(_metric_names()), document.name
     reasons = re.findall(r"^\*\*`([a-z0-9-]+)`\*\*", OPERATING, re.MULTILINE)
     assert sorted(reasons) == sorted(Reason)

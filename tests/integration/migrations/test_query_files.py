@@ -34,6 +34,7 @@ def _url_of_its_program(database: Database, file: str) -> str:
         "api": database.read_url,
         "ingest": database.ingest_url,
         "judge": database.ingest_url,
+        "load": database.ingest_url,
         "migrate": database.url,
     }
     assert program in urls, f"sql/queries/{file}.sql: say here which role asks its queries"

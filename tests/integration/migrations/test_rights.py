@@ -18,6 +18,11 @@ _TABLES: list[LiteralString] = [
     *("ward", "ward_successor", "site_ward", "device_placement", "device_claim", "knock"),
     *("window_change", "window_set", "window_sketch", "aggregation_state", "statistics_seal"),
 ]
+# What devices log in with, if but as hashes: for the owner, and for who keeps the broker's accounts.
+_SECRET: list[LiteralString] = [
+    *("device_credential", "broker_account", "broker_account_check"),
+    *("broker_account_wanted", "broker_account_pending"),
+]
 _VIEWS: list[LiteralString] = ["observation", "latest_observation", "device_live", "ledger", "window_statistics"]
 
 
@@ -45,7 +50,38 @@ def test_the_list_of_tables_is_complete(database: Database) -> None:
         rows = connection.execute(
             "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v')"
         ).fetchall()
-    assert {row[0] for row in rows} == {*_TABLES, *_VIEWS}
+    assert {row[0] for row in rows} == {*_TABLES, *_VIEWS, *_SECRET}
+
+
+def test_only_the_keeper_of_the_broker_s_accounts_reads_secrets_and_it_changes_no_credential(
+    database: Database,
+) -> None:
+    reads: list[LiteralString] = ["select * from " + table for table in _SECRET]
+    for url in (database.read_url, database.ingest_url):
+        assert _allowed(url, reads) == []
+    assert _allowed(database.identity_url, reads) == [each for each in reads if "device_credential" not in each]
+    others: list[LiteralString] = ["select * from " + table for table in _TABLES + _VIEWS]
+    changes: list[LiteralString] = [f"delete from {table}" for table in _TABLES]
+    changes += [
+        "insert into device_credential default values",
+        "update device_credential set revoked_time = null",
+        "delete from device_credential",
+        "select salt from device_credential",
+        "set role thubon_owner",
+        "create table mine (a integer)",
+    ]
+    assert _allowed(database.identity_url, others + changes) == []
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("set role thubon_api")
+        for forbidden in (
+            "select digest from device_credential",
+            "select salt from device_credential",
+            "select line from broker_account_wanted",
+            "delete from device_credential",
+            "update device_credential set digest = ''",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden)
 
 
 def test_a_reader_writes_nothing(database: Database) -> None:

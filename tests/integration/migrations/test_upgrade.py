@@ -96,6 +96,13 @@ def _fill(connection: psycopg.Connection) -> None:
         """,
         [keys],
     )
+    connection.execute("insert into device_claim (device_key, code) values (%s, 'H012345678')", [keys[0]])
+    connection.execute(
+        "insert into knock values ('new-1', 'hoi-an', 'unknown-device', null, now(), now(), 1, 1, 'thubon/v1', '')"
+    )
+    connection.execute(
+        "insert into site_ward select site_key, ward_id, 'declared' from site, (select ward_id from ward limit 1) w"
+    )
     connection.execute("insert into window_sketch values (%s, 900, now(), 1, '{7,9}', '{2,1}')", [keys[0]])
 
 

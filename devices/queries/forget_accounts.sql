@@ -1,0 +1,2 @@
+-- Nothing is known of what the broker holds.
+delete from broker_account
