@@ -36,6 +36,7 @@ from api.views import (
     site,
     site_view,
     statistics,
+    town_statistics,
     towns,
 )
 
@@ -69,6 +70,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
+            await services.overviews.close()
             await services.operations.close()
             await services.database.close()
 
@@ -84,7 +86,19 @@ def create_app(settings: ApiSettings) -> FastAPI:
     install_error_handlers(app)
 
     guarded = [Depends(single_parameters), Depends(need_viewer)]
-    for view in (towns, operations, site_view, devices, rejections, replay, ledger, datastreams, statistics, live):
+    for view in (
+        towns,
+        operations,
+        site_view,
+        town_statistics,
+        devices,
+        rejections,
+        replay,
+        ledger,
+        datastreams,
+        statistics,
+        live,
+    ):
         app.include_router(view.router, dependencies=guarded)
     app.include_router(session.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
@@ -108,6 +122,7 @@ def compose(settings: ApiSettings) -> Services:
     metrics = Metrics()
     database = Database(settings)
     registry = Registry(database)
+    operations = Operations(database)
     token = settings.api_token.get_secret_value() if settings.api_token else None
     return Services(
         settings=settings,
@@ -115,8 +130,8 @@ def compose(settings: ApiSettings) -> Services:
         guard=TokenGuard(token, session_s=settings.http_session_hours * 3600),
         brake=LoginBrake(),
         registry=registry,
-        overviews=Overviews(database, registry),
-        operations=Operations(database),
+        overviews=Overviews(database, registry, operations),
+        operations=operations,
         live=LiveHub(database, registry, metrics, settings.http_live_clients),
         metrics=metrics,
         readiness=ReadinessChecks(settings, database, metrics),

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.operations.examples import OPERATIONS_EXAMPLES
+from api.operations.examples import ALARM, OPERATIONS_EXAMPLES
 
 _NAME: Final = {"vi": "Bụi PM2.5", "en": "PM2.5"}
 _COUNTS: Final = {"online": 96, "stale": 2, "offline": 1, "never-seen": 0, "retired": 1}
@@ -146,6 +146,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
                         "newest_phenomenon_time": None,
                     },
                 ],
+                "figures": [ALARM],
             }
         ],
         "problems": [

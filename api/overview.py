@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from api.cache import Moment
+from api.cache import Kept
 from api.registry import MOMENT_S, no_devices
 from devices.models import DOMAINS, Bilingual, Domain
 from sql import load_queries
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from api.database import Database
+    from api.operations.service import Operations
     from api.registry import Registry
     from api.schemas import DeviceProblem, Overview
     from api.schemas import Headline as HeadlineShape
@@ -113,20 +114,28 @@ class Overviews:
     Args:
         database: to read from.
         registry: towns and counts of devices.
+        operations: indices of the domains.
     """
 
-    def __init__(self, database: Database, registry: Registry) -> None:
+    def __init__(self, database: Database, registry: Registry, operations: Operations) -> None:
         self._database = database
         self._registry = registry
-        self._moments: dict[str, Moment[Overview]] = {}
+        self._operations = operations
+        self._kept: dict[str, Kept[Overview]] = {}
 
     async def of_town(self, town_id: str) -> Overview | None:
         """The town at a glance, at most a second old; None when there is no such town."""
         if await self._registry.town(town_id) is None:
             return None
         # Bounded by the number of towns: only a town that exists gets here.
-        moment = self._moments.setdefault(town_id, Moment(lambda: self._read(town_id), MOMENT_S))
-        return await moment.get()
+        if town_id not in self._kept:
+            self._kept[town_id] = Kept(lambda: self._read(town_id), MOMENT_S)
+        return await self._kept[town_id].get()
+
+    async def close(self) -> None:
+        """End what is being worked out."""
+        for kept in self._kept.values():
+            await kept.close()
 
     async def _read(self, town_id: str) -> Overview:
         found = await self._registry.town(town_id)
@@ -136,6 +145,7 @@ class Overviews:
         generated_time = datetime.now(UTC)
         rows = await self._database.rows(_QUERIES["town_headlines"], {"town": town_id, **_headline_columns()})
         row_by_position = {row["position"]: row for row in rows}
+        figures = {domain: (await self._operations.board(town_id, domain)).figures for domain in DOMAINS}
         problems = await self._database.rows(_QUERIES["town_problems"], {"town": town_id, "limit": PROBLEMS_SHOWN})
         return {
             "town": town,
@@ -149,6 +159,7 @@ class Overviews:
                         for position, headline in enumerate(HEADLINES, start=1)
                         if headline.domain == domain
                     ],
+                    "figures": figures[domain],
                 }
                 for domain in DOMAINS
             ],

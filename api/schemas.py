@@ -99,12 +99,58 @@ class Headline(TypedDict):
     newest_phenomenon_time: datetime | None
 
 
+Obtained = Literal["observed", "window-statistics", "index"]
+Severity = Annotated[
+    int,
+    Field(description="0 normal, 1 notice, 2 warning, 3 alarm, 4 emergency; how the page colours it", ge=0, le=4),
+]
+
+
+class Level(TypedDict):
+    """Where a figure stands among the classes of its norm."""
+
+    id: Annotated[str, Field(examples=["alarm-2"])]
+    name: Name
+    colour: Annotated[str | None, Field(description="of the norm; null where it names none", examples=["#FF7E00"])]
+    severity: Severity
+
+
+class Figure(TypedDict):
+    """One figure, with how it was obtained and how far it can be relied on."""
+
+    id: Annotated[str, Field(description="what it is", examples=["flood-alarm"])]
+    name: Name
+    value: Annotated[float | None, Field(description="null where input is missing, with `reason`; never 0 instead")]
+    unit: Unit
+    text: Annotated[Name | None, Field(description="in words, as bulletins have it")]
+    level: Level | None
+    reason: Annotated[str | None, Field(description="why `value` is null", examples=["no-reading"])]
+    reason_text: Name | None
+    obtained: Annotated[
+        Obtained, Field(description="observed; window-statistics (reductions at rest); index (see `formula`)")
+    ]
+    formula: Annotated[
+        str | None, Field(description="id and version of the index, docs/indices.md", examples=["environment.rise/1"])
+    ]
+    how: Annotated[str, Field(description="how it was made, English")]
+    phenomenon_time: Annotated[datetime | None, Field(description="of the newest observation in it")]
+    age_s: Annotated[float | None, Field(description="time since then, s")]
+    coverage: Annotated[
+        float | None, Field(description="observed / due of what it is made of; null: of one value", ge=0, le=1)
+    ]
+    quality: Annotated[int | None, Field(description="bits set on what is in it, 0: none", examples=[0])]
+    flagged: Annotated[int, Field(description="observations left out for their quality", ge=0)]
+    indicative: Annotated[bool, Field(description="of a low-cost sensor: not to be published as an index")]
+    detail: Annotated[dict[str, Any] | None, Field(description="what it is made of, by figure; docs/indices.md")]
+
+
 class DomainOverview(TypedDict):
     """A domain of a town at a glance."""
 
     domain: Domain
     devices: DeviceCounts
     headlines: list[Headline]
+    figures: Annotated[list[Figure], Field(description="indices of the whole town, some seconds old at most")]
 
 
 class SiteName(TypedDict):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from api.operations.board import Figures
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History
-    from api.operations.schemas import Figure, Level
+    from api.schemas import Figure, Level
 
 PROPERTIES: Final = vn_aqi.POLLUTANTS
 HOUR: Final = FigureKind(

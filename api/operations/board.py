@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from api.operations.fleet import Fleet, FleetSite
     from api.operations.present import Present
-    from api.operations.schemas import Figure, RankedSite, SeverityCounts, SiteState
-    from api.schemas import DeviceCounts, Site, State
+    from api.operations.schemas import RankedSite, SeverityCounts, SiteState
+    from api.schemas import DeviceCounts, Figure, Site, State
     from devices.models import Domain
 
 _STATES: Final[tuple[State, ...]] = ("offline", "never-seen", "stale", "online")

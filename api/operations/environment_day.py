@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from api.database import Database
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History
-    from api.operations.schemas import Figure
     from api.operations.summary import Summary
+    from api.schemas import Figure
 
 _BEFORE: Final = 7
 """Hours of the day before that the 8-h means of O3 need."""

@@ -12,7 +12,7 @@ _SITE: Final = {
 _TIME: Final = "2026-11-23T02:15:00Z"
 _GENERATED: Final = "2026-11-23T02:15:12Z"
 _COUNTS: Final = {"online": 41, "stale": 1, "offline": 0, "never-seen": 0, "retired": 0}
-_ALARM: Final = {
+ALARM: Final = {
     "id": "flood-alarm",
     "name": {"vi": "Báo động lũ", "en": "Flood alarm level"},
     "value": 2.0,
@@ -53,7 +53,7 @@ _ALARM: Final = {
     },
 }
 _AQI: Final = {
-    **_ALARM,
+    **ALARM,
     "id": "vn-aqi-hour",
     "name": {"vi": "VN_AQI giờ", "en": "VN_AQI of the hour"},
     "value": None,
@@ -77,7 +77,7 @@ _STATE: Final = {
     "severity": 3,
     "state": "online",
     "devices": ["ha-gauge-hoi-an-1"],
-    "figures": [_ALARM],
+    "figures": [ALARM],
 }
 _SEVERITIES: Final = {"unknown": 1, "normal": 38, "notice": 2, "warning": 0, "alarm": 1, "emergency": 0}
 _HEAD: Final = {"town": "hoi-an", "domain": "environment", "generated_time": _GENERATED}
@@ -88,7 +88,7 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         **_HEAD,
         "devices": _COUNTS,
         "severities": _SEVERITIES,
-        "figures": [_ALARM, _AQI],
+        "figures": [ALARM, _AQI],
         "worst": [_STATE],
     },
     ("get", "/v1/towns/{town}/{domain}/map"): {
@@ -105,7 +105,7 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
                     "state": "online",
                     "severity": 3,
                     "devices": 1,
-                    "figure": _ALARM,
+                    "figure": ALARM,
                 },
             }
         ],
@@ -113,7 +113,7 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/towns/{town}/{domain}/ranking"): {
         **_HEAD,
         "by": "flood-alarm",
-        "items": [{"rank": 1, "site": _SITE, "state": "online", "severity": 3, "figure": _ALARM}],
+        "items": [{"rank": 1, "site": _SITE, "state": "online", "severity": 3, "figure": ALARM}],
         "next": None,
     },
     ("get", "/v1/towns/{town}/{domain}/summary"): {
@@ -123,7 +123,7 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "end": "2026-11-22T17:00:00Z",
         "complete": True,
         "figures": [{**_AQI, "id": "vn-aqi-day", "formula": "environment.vn-aqi-day/1"}],
-        "sites": [{"site": _SITE, "figures": [_ALARM]}],
+        "sites": [{"site": _SITE, "figures": [ALARM]}],
         "site_count": 41,
     },
     ("get", "/v1/sites/{site}"): {
@@ -131,7 +131,7 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "town": "hoi-an",
         "generated_time": _GENERATED,
         "severity": 3,
-        "figures": [_ALARM],
+        "figures": [ALARM],
         "devices": [
             {
                 "id": "ha-gauge-hoi-an-1",
@@ -156,5 +156,37 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
                 "items": [_QUARTER],
             }
         ],
+    },
+    ("get", "/v1/statistics"): {
+        "property": "pm25",
+        "name": {"vi": "Bụi mịn PM2.5", "en": "PM2.5"},
+        "unit": "ug/m3",
+        "town": "hoi-an",
+        "ward": None,
+        "resolution": "PT1H",
+        "mean": "arithmetic",
+        "obtained": "window-statistics",
+        "how": "partials of every datastream merged window by window",
+        "datastreams": 12,
+        "generated_time": _GENERATED,
+        "items": [
+            {
+                "start": "2026-11-23T01:00:00Z",
+                "end": "2026-11-23T02:00:00Z",
+                "datastreams": 11,
+                "count": 128,
+                "expected": 138,
+                "coverage": 0.927536231884058,
+                "mean": 27.4,
+                "min": 11.2,
+                "max": 61.0,
+                "sum": 3507.2,
+                "p50": None,
+                "p90": None,
+                "p95": None,
+                "flagged": 3,
+            }
+        ],
+        "next": None,
     },
 }

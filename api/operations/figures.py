@@ -13,8 +13,7 @@ from devices.models import Bilingual
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.operations.schemas import Figure, Level, Obtained
-    from api.schemas import Name
+    from api.schemas import Figure, Level, Name, Obtained
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import Recent, SlotWindows
     from api.operations.present import Present
-    from api.operations.schemas import Figure
+    from api.schemas import Figure
     from devices.lighting.rules import LightingRules
 
 COMMANDED, LEVEL, POWER, ENERGY = "commanded-light-level", "light-level", "active-power", "active-energy"

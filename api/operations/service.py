@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from api.cache import Kept, Moment
+from api.operations.aggregate import Asked, read_aggregate
 from api.operations.board import make_board
 from api.operations.domains import INDICES
 from api.operations.fleet import read_fleet, read_version
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from api.database import Database
     from api.operations.board import Board
     from api.operations.fleet import Fleet
+    from api.operations.schemas import TownStatistics
     from api.operations.summary import Summary
     from devices.models import Domain
 
@@ -28,6 +30,8 @@ INPUTS_S: Final = 20.0
 """How old the part of it is that comes out of windows of the past."""
 SUMMARY_S: Final = 60.0
 _SUMMARIES_KEPT: Final = 128
+AGGREGATE_S: Final = 15.0
+_AGGREGATES_KEPT: Final = 256
 
 
 class Operations:
@@ -44,6 +48,7 @@ class Operations:
         self._inputs: dict[tuple[str, Domain], Kept[Any]] = {}
         self._boards: dict[tuple[str, Domain], Kept[Board]] = {}
         self._summaries: dict[tuple[str, Domain, date], Kept[Summary]] = {}
+        self._aggregates: dict[Asked, Kept[TownStatistics]] = {}
         self._fleet_now: dict[tuple[str, Domain], Fleet] = {}
 
     async def board(self, town: str, domain: Domain) -> Board:
@@ -74,9 +79,22 @@ class Operations:
             self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S)
         return await self._summaries[key].get()
 
+    async def aggregate(self, asked: Asked) -> TownStatistics:
+        """One aggregate over many datastreams, some seconds old at most.
+
+        Args:
+            asked: towns that exist and may be seen.
+        """
+        if asked not in self._aggregates:
+            while len(self._aggregates) >= _AGGREGATES_KEPT:
+                await self._aggregates.pop(next(iter(self._aggregates))).close()
+            self._aggregates[asked] = Kept(lambda: read_aggregate(self._database, asked), AGGREGATE_S)
+        return await self._aggregates[asked].get()
+
     async def close(self) -> None:
         """End what is being worked out."""
-        for kept in (*self._boards.values(), *self._inputs.values(), *self._summaries.values()):
+        kept_of_all = (self._boards, self._inputs, self._summaries, self._aggregates)
+        for kept in (value for values in kept_of_all for value in values.values()):
             await kept.close()
 
     async def _read_version(self) -> int:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from api.operations.board import Figures
     from api.operations.fleet import Fleet
-    from api.operations.schemas import Figure, SiteSummary
+    from api.operations.schemas import SiteSummary
+    from api.schemas import Figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History, Recent, SlotWindows
     from api.operations.present import Present
-    from api.operations.schemas import Figure, Level
+    from api.schemas import Figure, Level
     from devices.figures import Figures as Indices
 
 COUNT, SPEED, OCCUPANCY = "vehicle-count", "vehicle-speed", "detector-occupancy"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History
     from api.operations.present import Present
-    from api.operations.schemas import Figure
+    from api.schemas import Figure
 
 PROPERTIES: Final = ("water-level", "water-depth")
 ALARM: Final = FigureKind(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from api.operations.board import Figures
     from api.operations.fleet import Fleet
     from api.operations.history import History
-    from api.operations.schemas import Figure
+    from api.schemas import Figure
 
 RAIN: Final = "rainfall"
 WIND_PROPERTIES: Final = ("wind-speed", "wind-direction", "wind-gust")

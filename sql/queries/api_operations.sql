@@ -174,3 +174,113 @@ cross join lateral (
   where r.device_key = k.device_key and r.phenomenon_time >= %(first)s and r.phenomenon_time < %(last)s
   offset 0
 ) o;
+
+-- name: operations_aggregate
+-- Many datastreams of one observed property, window by window, out of partials at rest: of each length those that are up to
+-- date, and where coarser ones are older than their finer ones, the finer. Every filter may be null.
+with chosen as materialized (
+  select s.device_key, s.slot,
+         case when %(length_s)s = 900 then '-infinity'
+              else coalesce(date_bin(interval '1 hour', a.hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity')
+         end as hours,
+         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days
+  from datastream s
+  join device d using (device_key)
+  join site t using (site_key)
+  left join aggregation_state a using (device_key)
+  where s.property = %(property)s
+    and d.town_id = any(%(towns)s)
+    and (%(domain)s::text is null or d.domain = %(domain)s)
+    and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
+    and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
+), part as (
+  select c.device_key, c.slot, r.*
+  from chosen c
+  cross join lateral (
+    select w.start_time, w.count[c.slot] as n, w.flagged[c.slot] as flagged, w.sum[c.slot] as sum, w.min[c.slot] as min,
+           w.max[c.slot] as max, w.energy[c.slot] as energy, w.east[c.slot] as east, w.north[c.slot] as north
+    from window_set w
+    where w.device_key = c.device_key and w.length_s = %(length_s)s
+      and w.start_time >= %(first)s and w.start_time < %(last)s
+      and (%(length_s)s = 900 or w.start_time < case when %(length_s)s = 3600 then c.hours else c.days end)
+    union all
+    select w.start_time, w.count[c.slot], w.flagged[c.slot], w.sum[c.slot], w.min[c.slot], w.max[c.slot],
+           w.energy[c.slot], w.east[c.slot], w.north[c.slot]
+    from window_set w
+    where %(length_s)s = 86400 and w.device_key = c.device_key and w.length_s = 3600
+      and w.start_time >= greatest(%(first)s, c.days) and w.start_time < least(%(last)s, c.hours)
+    union all
+    select w.start_time, w.count[c.slot], w.flagged[c.slot], w.sum[c.slot], w.min[c.slot], w.max[c.slot],
+           w.energy[c.slot], w.east[c.slot], w.north[c.slot]
+    from window_set w
+    where %(length_s)s > 900 and w.device_key = c.device_key and w.length_s = 900
+      and w.start_time >= greatest(%(first)s, c.hours) and w.start_time < %(last)s
+    offset 0
+  ) r
+)
+select case when %(length_s)s = 86400 then date_trunc('day', p.start_time, 'Asia/Ho_Chi_Minh')
+            else date_bin(%(length_s)s * interval '1 second', p.start_time, timestamptz '1970-01-01 00:00:00+00') end as start,
+       count(distinct (p.device_key::bigint << 16) + p.slot) filter (where p.n > 0)::integer as datastreams,
+       sum(p.n)::bigint as count, sum(p.flagged)::bigint as flagged, sum(p.sum) filter (where p.n > 0) as sum,
+       min(p.min) filter (where p.n > 0) as min, max(p.max) filter (where p.n > 0) as max, sum(p.energy) as energy,
+       sum(p.east) as east, sum(p.north) as north
+from part p
+group by 1;
+
+-- name: operations_aggregate_streams
+-- How many datastreams those are, by how often they are due; their units.
+select s.interval_s, s.unit, count(*)::integer as datastreams
+from datastream s
+join device d using (device_key)
+join site t using (site_key)
+where s.property = %(property)s
+  and d.town_id = any(%(towns)s)
+  and (%(domain)s::text is null or d.domain = %(domain)s)
+  and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
+  and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
+group by 1, 2;
+
+-- name: operations_aggregate_sketch
+-- Sketches of those datastreams merged by window: bins and their counts, in columns. As `operations_aggregate`.
+with chosen as materialized (
+  select s.device_key, s.slot,
+         case when %(length_s)s = 900 then '-infinity'
+              else coalesce(date_bin(interval '1 hour', a.hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity')
+         end as hours,
+         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days
+  from datastream s
+  join device d using (device_key)
+  join site t using (site_key)
+  left join aggregation_state a using (device_key)
+  where s.property = %(property)s
+    and d.town_id = any(%(towns)s)
+    and (%(domain)s::text is null or d.domain = %(domain)s)
+    and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
+    and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
+), part as (
+  select r.start_time, b.bin, b.n
+  from chosen c
+  cross join lateral (
+    select w.start_time, w.bins, w.counts
+    from window_sketch w
+    where w.device_key = c.device_key and w.slot = c.slot
+      and w.start_time >= %(first)s and w.start_time < %(last)s
+      and w.length_s = any(case %(length_s)s when 900 then array[900] when 3600 then array[900, 3600] else array[900, 3600, 86400] end)
+      and case w.length_s
+            when 900 then w.start_time >= c.hours
+            when 3600 then w.start_time < c.hours and (%(length_s)s = 3600 or w.start_time >= c.days)
+            else w.start_time < c.days
+          end
+    offset 0
+  ) r
+  cross join lateral unnest(r.bins, r.counts) b (bin, n)
+), merged as (
+  select case when %(length_s)s = 86400 then date_trunc('day', p.start_time, 'Asia/Ho_Chi_Minh')
+              else date_bin(%(length_s)s * interval '1 second', p.start_time, timestamptz '1970-01-01 00:00:00+00') end as start,
+         p.bin, sum(p.n)::bigint as n
+  from part p
+  group by 1, 2
+)
+select start, array_agg(bin order by bin)::integer[] as bins, array_agg(n order by bin) as counts
+from merged
+group by start;

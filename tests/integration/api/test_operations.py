@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api import schemas as api_schemas
 from api.operations import schemas
+from tests.integration.aggregation.history import keeper, settle
 from tests.integration.api.conftest import checked
 from tests.integration.api.seed import ago, now
 
 if TYPE_CHECKING:
     import httpx
 
+    from tests.fix_database import Database
     from tests.integration.api.seed import Seed
 
 
@@ -279,3 +284,88 @@ async def test_what_is_not_allowed_is_refused_with_its_name_and_what_is(
     assert said in response.json()["detail"]
     if named is not None:
         assert response.json()["errors"][0]["name"] == named
+
+
+async def folded(seed: Seed, database: Database) -> None:
+    """Bring every window up to the last observation, as the aggregator does when nothing comes in."""
+    changes = [
+        (key, int(first.timestamp() * 1e6), int(last.timestamp() * 1e6), count)
+        for key, first, last, count in seed.connection.execute(
+            "select device_key, min(phenomenon_time), max(phenomenon_time), count(*)::integer from observation_set"
+            " group by device_key, date_bin('15 minutes', phenomenon_time, timestamptz '1970-01-01 00:00Z')"
+        )
+    ]
+    for key, first_us, last_us, count in changes:
+        named = struct.pack("<iiqq", key, count, first_us, last_us)
+        seed.execute("insert into window_change (changes) values (%s)", [named])
+    made, connection = keeper(database, int(now().timestamp() * 1e6))
+    with connection:
+        settle(made)
+
+
+async def test_many_datastreams_make_one_aggregate_of_all_their_observations(
+    client: httpx.AsyncClient, seed: Seed, database: Database
+) -> None:
+    start = hour_start() - timedelta(hours=2)
+    levels = {"n1": [50.0] * 30, "n2": [70.0] * 10}
+    for name, values in levels.items():
+        seed.device(name, "noise-meter", town="hoi-an")
+        seed.history(name, "laeq", [(start + timedelta(minutes=at + 1), value, 0) for at, value in enumerate(values)])
+    seed.device("there", "noise-meter", town="tam-ky")
+    seed.history("there", "laeq", [(start + timedelta(minutes=1), 90.0, 0)])
+    seed.history("n1", "lamax", [(start + timedelta(minutes=50), 99.0, 2)])
+    await folded(seed, database)
+    span = f"from={start.isoformat()[:19]}Z&to={(start + timedelta(hours=1)).isoformat()[:19]}Z"
+    query = f"/v1/statistics?property=sound-level-equivalent&town=hoi-an&{span}&resolution="
+
+    hour = checked(schemas.TownStatistics, await client.get(query + "PT1H"))
+    quarters = checked(schemas.TownStatistics, await client.get(query + "PT15M"))
+    everywhere = checked(
+        schemas.TownStatistics, await client.get(f"/v1/statistics?property=sound-level-equivalent&{span}")
+    )
+
+    (item,) = hour["items"]
+    assert (hour["datastreams"], item["datastreams"], item["count"]) == (2, 2, 40)
+    assert item["mean"] == pytest.approx(10 * math.log10((30 * 1e5 + 10 * 1e7) / 40))
+    assert (item["min"], item["max"], item["expected"]) == (50.0, 70.0, 120)
+    assert item["p50"] == pytest.approx(50, rel=0.004)
+    assert item["p90"] == pytest.approx(70, rel=0.004)
+    assert [window["count"] for window in quarters["items"]] == [25, 15, 0, 0]
+    assert quarters["items"][3]["mean"] is None
+    assert everywhere["items"][0]["count"] == 41
+    assert everywhere["items"][0]["max"] == 90.0
+
+
+@pytest.mark.parametrize(
+    ("query", "named", "said"),
+    [
+        ("", "property", "required"),
+        ("?property=happiness", "property", "pm25"),
+        ("?property=pm25&town=atlantis", "town", "hoi-an"),
+        ("?property=pm25&ward=x", "ward", "allowed"),
+        ("?property=pm25&resolution=P1M", "resolution", "PT15M"),
+        ("?property=pm25&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "to", "later"),
+        ("?property=pm25&from=2020-01-02T00:00:00Z", "from", "400 days"),
+        ("?property=pm25&metric=mean", "metric", "unknown parameter"),
+    ],
+)
+async def test_a_wrong_question_about_statistics_is_told_what_is_allowed(
+    client: httpx.AsyncClient, query: str, named: str, said: str
+) -> None:
+    response = await client.get(f"/v1/statistics{query}")
+
+    assert response.status_code == 400, response.text
+    assert response.json()["errors"][0]["name"] == named
+    assert said in response.json()["detail"]
+
+
+async def test_the_overview_bears_the_indices_of_each_domain(client: httpx.AsyncClient, seed: Seed) -> None:
+    rising_gauge(seed)
+
+    body = checked(api_schemas.Overview, await client.get("/v1/towns/hoi-an/overview"))
+
+    of_domain = {domain["domain"]: domain["figures"] for domain in body["domains"]}
+    assert figure_of(of_domain["environment"], "flood-alarm")["text"]["vi"] == "trên BĐ2: 0,10 m"
+    assert figure_of(of_domain["environment"], "vn-aqi-hour")["value"] is None
+    assert figure_of(of_domain["lighting"], "lamps-faulty")["id"] == "lamps-faulty"
+    assert figure_of(of_domain["traffic"], "congested-sites")["reason"] == "too-few-readings"

@@ -20,6 +20,7 @@ SHAPES = {
     "/v1/towns/{town}/{domain}/ranking": operations_schemas.Ranking,
     "/v1/towns/{town}/{domain}/summary": operations_schemas.DomainSummary,
     "/v1/sites/{site}": operations_schemas.SiteView,
+    "/v1/statistics": operations_schemas.TownStatistics,
     "/v1/devices": schemas.Devices,
     "/v1/devices/{device}": schemas.DeviceDetail,
     "/v1/devices/{device}/latest": schemas.DeviceLatest,
