@@ -15,25 +15,17 @@ from typing import TYPE_CHECKING, Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-if TYPE_CHECKING:
-    import ssl
+from simulators.link import ACK_TIMEOUT_S, CONNECT_TIMEOUT_S, DISCONNECT_TIMEOUT_S, KEEP_ALIVE_S, LostError
 
+if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from simulators.link import Link, QoS
     from simulators.messages import Message
-    from simulators.settings import Broker
 
-KEEP_ALIVE_S = 60
-CONNECT_TIMEOUT_S = 10.0
-ACK_TIMEOUT_S = 30.0
-DISCONNECT_TIMEOUT_S = 2.0
 MISC_INTERVAL_S = 5.0
 """How often paho looks whether a ping is due."""
-
-
-class LostError(Exception):
-    """There is no connection: it was refused, or it is gone. Connect anew, later."""
 
 
 class _Paho(paho.Client):
@@ -46,26 +38,27 @@ class _Paho(paho.Client):
 
 
 class DeviceClient:
-    """An MQTT 3.1.1 connection with a last will; not to be used again after it is lost."""
+    """An MQTT 3.1.1 or 5 connection with a last will (see `simulators.link.Client`)."""
 
-    def __init__(self, broker: Broker, tls: ssl.SSLContext | None, client_id: str, will: Message) -> None:
+    def __init__(self, link: Link, client_id: str, will: Message) -> None:
         """Describe the connection; `connect` makes it.
 
         Args:
-            broker: where to.
-            tls: for mqtts, else None.
-            client_id: MQTT client id.
+            link: where to and how.
+            client_id: MQTT client id, which is the device's id.
             will: message the broker publishes when the connection breaks.
         """
-        self._broker = broker
-        self._tls = tls
+        self._broker = link.broker
+        self._tls = link.tls
         self._loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[str] = self._loop.create_future()  # CONNACK: why refused, or empty
         self.lost: asyncio.Future[str] = self._loop.create_future()  # done as soon as the connection is gone: why
-        self._open: dict[int, asyncio.Future[None]] = {}  # packet id -> waiting for its PUBACK
+        self._open: dict[int, asyncio.Future[int]] = {}  # packet id -> waiting for its acknowledgement
         self._misc: asyncio.TimerHandle | None = None
-        self._paho = _Paho(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv311, reconnect_on_failure=False)
-        self._paho.username_pw_set(broker.user, broker.password)
+        version = paho.MQTTv5 if link.version == "5" else paho.MQTTv311
+        self._paho = _Paho(CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False)
+        account = link.account(client_id)
+        self._paho.username_pw_set(account.username, account.password)
         self._paho.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         self._paho.on_connect = self._on_connect
         self._paho.on_disconnect = self._on_disconnect
@@ -76,11 +69,7 @@ class DeviceClient:
         self._paho.on_socket_unregister_write = self._on_unregister_write
 
     async def connect(self) -> None:
-        """Connect and log in.
-
-        Raises:
-            LostError: the broker cannot be reached, refuses, or does not answer in time.
-        """
+        """Connect and log in."""
         try:
             self._paho.given = await self._loop.run_in_executor(None, self._open_socket)
         except OSError as error:
@@ -91,14 +80,14 @@ class DeviceClient:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await asyncio.wait({self._answered, self.lost}, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
-            self._close()
+            self.abort()
             raise LostError(f"no CONNACK within {CONNECT_TIMEOUT_S:g} s") from None
         except BaseException:
-            self._close()
+            self.abort()
             raise
         refused = self._answered.result() if self._answered.done() else self.lost.result()
         if refused:
-            self._close()
+            self.abort()
             raise LostError(refused)
 
     def _open_socket(self) -> socket.socket:
@@ -110,38 +99,37 @@ class DeviceClient:
             opened.close()
             raise
 
-    async def publish(self, message: Message) -> None:
-        """Publish at QoS 1; returns when the broker has acknowledged. Calls go out in the order they are made.
-
-        Raises:
-            LostError: the connection is gone, or the acknowledgement did not come in time.
-        """
-        info = self._paho.publish(message.topic, message.payload, qos=1, retain=message.retain)
+    async def publish(self, message: Message, qos: QoS) -> int:
+        """Publish, and wait for the acknowledgement."""
+        info = self._paho.publish(message.topic, message.payload, qos=qos, retain=message.retain)
         if info.rc != paho.MQTT_ERR_SUCCESS:
             raise LostError(paho.error_string(info.rc))
+        if info.is_published():  # at QoS 0 there is nothing to wait for
+            return 0
         acknowledged = self._open[info.mid] = self._loop.create_future()
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
-                await acknowledged
+                code: int = await acknowledged
+                return code
         except TimeoutError:
-            self._close()
-            raise LostError(f"no PUBACK within {ACK_TIMEOUT_S:g} s") from None
+            self.abort()
+            raise LostError(f"no acknowledgement within {ACK_TIMEOUT_S:g} s") from None
         finally:
             self._open.pop(info.mid, None)
 
     async def disconnect(self) -> None:
-        """Take leave of the broker, which then does not publish the will; safe on a connection that is gone."""
+        """Take leave of the broker."""
         if not self.lost.done():
             self._paho.disconnect()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
                     await asyncio.wait({self.lost})
-        self._close()
+        self.abort()
 
-    def _close(self) -> None:
+    def abort(self) -> None:
         """Let the connection go at once, without a word."""
         opened = self._paho.socket()
-        if opened is not None:
+        if opened is not None and opened.fileno() >= 0:
             self._loop.remove_reader(opened)
             self._loop.remove_writer(opened)
             opened.close()
@@ -185,11 +173,11 @@ class DeviceClient:
         self._end(f"connection lost: {reason}")
 
     def _on_publish(
-        self, _client: paho.Client, _data: Any, mid: int, _reason: ReasonCode, _properties: Properties
+        self, _client: paho.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties
     ) -> None:
         waiting = self._open.get(mid)
         if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+            waiting.set_result(reason.value)
 
     def _on_socket_close(self, _client: paho.Client, _data: Any, opened: Any) -> None:
         self._loop.remove_reader(opened)

@@ -42,8 +42,20 @@ def reports_of(device: SimulatedDevice, times_s: FloatArray) -> list[Report]:
     ]
 
 
+def report_of(device: SimulatedDevice, time_s: float, values: FloatArray) -> Report:
+    """One report from values as `observe_rounded` gives them, shape (datastreams,)."""
+    columns = (
+        _column(device, stream.name, values[at : at + 1]) for at, stream in enumerate(device.profile.datastreams)
+    )
+    return {
+        "ts": round((time_s - device.stamp_lag_s) * 1_000.0),
+        "values": {stream.name: column[0] for stream, column in zip(device.profile.datastreams, columns, strict=True)},
+    }
+
+
 def _column(device: SimulatedDevice, name: str, values: FloatArray) -> list[float | int | str | None]:
     stream = device.profile.datastream(name)
+    values = np.atleast_1d(values)
     missing = np.isnan(values)
     if stream is not None and stream.words:
         word_by_number = {number: word for word, number in stream.words.items()}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import date  # noqa: TC003 - pydantic reads the annotation at run time
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulators.signals import DAY_S, LOCAL_OFFSET_S
 from simulators.signals.happenings import Span
-
-if TYPE_CHECKING:
-    from datetime import date
 
 ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
@@ -27,15 +25,17 @@ def clock_s(clock: str) -> float:
 
 
 class Day(BaseModel):
-    """A day; 0 is the day of the run, -1 the day before."""
+    """A day: 0 is the day of the run, -1 the day before; or a date such as 2025-11-17."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    day: int = Field(default=0, ge=-400, le=30)
+    day: Annotated[int, Field(ge=-400, le=30)] | date = 0
 
     def midnight_s(self, today: date) -> float:
         """Unix seconds of the local midnight that begins it."""
-        return local_midnight_s(today, self.day)
+        if isinstance(self.day, int):
+            return local_midnight_s(today, self.day)
+        return local_midnight_s(self.day)
 
 
 class Moment(Day):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from devices.yaml_file import DataFileError, Document, read_yaml
-from simulators.fault_rules import FaultRule  # noqa: TC001 - pydantic reads the annotation at run time
+from simulators.faults.rules import FaultRule  # noqa: TC001 - pydantic reads the annotation at run time
 from simulators.gazetteer import load_places
 from simulators.moments import Day, DaySpan, Moment
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,7 +27,11 @@ class SimulatorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="THUBON_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     broker_url: Annotated[SecretStr, AfterValidator(_broker_url)] = Field(
-        description="broker as a URL, with the user and password of the devices"
+        description="broker as a URL, with the user and password of devices that have no account of their own"
+    )
+    broker_ca_file: FilePath | None = Field(default=None, description="authority of the broker's certificate (mqtts)")
+    simulators_credentials_file: FilePath | None = Field(
+        default=None, description="CSV with device, username and password: the accounts of the devices"
     )
 
 

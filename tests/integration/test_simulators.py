@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from simulators.journal import read_journal
 from simulators.scenario import load_scenario
 from simulators.siting import build_fleet
 
@@ -88,6 +91,10 @@ def scenario_file(tmp_path: Path) -> Path:
     file = tmp_path / "few.yaml"
     file.write_text(SCENARIO)
     return file
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 @contextlib.contextmanager
@@ -166,3 +173,75 @@ def test_after_a_broker_that_went_and_came_no_report_is_missing(fresh_broker: Br
     listener.close()
     assert process.returncode == 0, error
     assert ", 0 failed or lost" not in said
+
+
+@pytest.mark.parametrize(
+    ("client", "version", "qos"), [("light", "3.1.1", 1), ("light", "5", 2), ("paho", "5", 2), ("light", "5", 0)]
+)
+def test_every_client_and_version_delivers_the_same_and_writes_it_down(
+    broker: Broker, listener: Listener, scenario_file: Path, tmp_path: Path, client: str, version: str, qos: int
+) -> None:
+    begin, until = "2026-11-20T01:00:00+07:00", "2026-11-20T03:00:00+07:00"
+    scenario = load_scenario(str(scenario_file))
+    expected = Counter(
+        (device.device_id, int(time_s * 1_000))
+        for device in build_fleet(scenario, date(2026, 11, 20))
+        for time_s in device.report_times(_seconds(begin), _seconds(until))
+    )
+    journal = tmp_path / "run.jsonl.gz"
+    wire = ("--client", client, "--mqtt", version, "--qos", str(qos), "--journal", str(journal))
+    with _running(broker, scenario_file, "--from", begin, "--until", until, *wire) as process:
+        said, error = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, error
+    assert " 0 failed or lost" in said
+    _wait_for(lambda: set(listener.words().values()) == {"offline"})
+    assert Counter(listener.reports()) == expected
+    run = read_journal(journal)
+    assert run.complete
+    assert Counter((m.topic, m.payload) for m in run.messages) == Counter(
+        (message.topic, message.payload) for message in listener.messages
+    )
+    assert all((message.acknowledged_us is not None) == (qos > 0) for message in run.messages)
+
+
+def test_a_device_that_is_shaken_off_and_one_that_is_cut_off_send_everything_all_the_same(
+    broker: Broker, listener: Listener, tmp_path: Path
+) -> None:
+    scenario = SCENARIO + (
+        "faults:\n  - {fault: reconnect-storm, minutes: 60}\n"
+        '  - {fault: offline, devices: ["ha-cabinet-*"], during: {day: -1, from: "20:00", hours: 3}}\n'
+    )
+    file = tmp_path / "shaken.yaml"
+    file.write_text(scenario)
+    begin, until = "2026-11-19T18:00:00+07:00", "2026-11-20T00:00:00+07:00"
+    arguments = ("--day", "2026-11-20", "--from", begin, "--until", until, "--rate", "14400")
+    with _running(broker, file, *arguments) as process:
+        said, error = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, error
+    _wait_for(lambda: set(listener.words().values()) == {"offline"})
+    expected = {
+        (device.device_id, int(time_s * 1_000))
+        for device in build_fleet(load_scenario(str(file)), date(2026, 11, 20))
+        for time_s in device.report_times(_seconds(begin), _seconds(until))
+    }
+    assert set(listener.reports()) == expected
+    assert int(re.search(r"(\d+) connections made", said)[1]) >= 4 * 5
+
+
+def test_each_device_logs_in_with_the_account_of_the_file_and_others_with_that_of_the_address(
+    broker: Broker, listener: Listener, scenario_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_text(f"device,username,password\nha-weather-cam-chau-01,{broker.username},wrong\n")
+    monkeypatch.setenv("THUBON_SIMULATORS_CREDENTIALS_FILE", str(accounts))
+    with _running(broker, scenario_file, "--client", "light") as process:
+        _wait_for(lambda: set(listener.words().values()) == {"online"} and len(listener.words()) == 3)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=WAIT_S)
+    assert "ha-weather-cam-chau-01" not in listener.words()
+    assert "3 connections made" in said
+    accounts.write_text("device,username\na,b\n")
+    with _running(broker, scenario_file) as process:
+        _, error = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 2
+    assert "no column password" in error
