@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REGISTRY_COLUMNS = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
-    "gateway", "commissioned",
+    "gateway", "commissioned", "labels", "ward",
 )  # fmt: skip
 COMMISSIONED = "2024-01-01"
 """Day the whole simulated fleet went into service; the meters of the lighting count from it."""
@@ -41,7 +41,8 @@ class SimulatedDevice:
     gateway_id: str | None  # the device whose connection carries this one's messages
     instrument: Instrument
     phase_s: int  # reports at times that leave this remainder by the profile's reporting interval
-    ward: str  # unit of 2019
+    ward: str  # unit of 2019, as the gazetteer writes it
+    coordinates: Literal["unverified", "published"] = "unverified"
     stamp_lag_s: int = 0  # a report made at t bears the time t less this: the period's start, for those that stamp it
     unpowered: tuple[Span, ...] = ()  # power cuts of its neighbourhood that silence it
     registered: bool = True  # False: a stranger that the registry does not know
@@ -82,6 +83,8 @@ def registry_csv(fleet: Iterable[SimulatedDevice]) -> str:
                 device.name,
                 device.gateway_id or "",
                 COMMISSIONED,
+                "coordinates-unverified" if device.coordinates == "unverified" else "",
+                f"{device.town_id}-2019-{device.ward}",
             )
         )
     return out.getvalue()

@@ -137,6 +137,7 @@ class TownBuilder:
             instrument=instrument,
             phase_s=phase_s,
             ward=place.ward,
+            coordinates=place.coordinates,
             stamp_lag_s=lag_s,
             unpowered=self.power_cuts(place.ward) if mains or profile_id in _MAINS else (),
             registered=registered,
@@ -181,7 +182,8 @@ class TownBuilder:
                 further = number - DEVICES_A_PLACE
                 at = self._near(place.at, further)
                 name = f"{place.name}, vị trí {further}"
-                yield place.model_copy(update={"id": f"{place.id}-v{further}", "name": name, "at": at}), 1
+                moved = {"id": f"{place.id}-v{further}", "name": name, "at": at, "coordinates": "unverified"}
+                yield place.model_copy(update=moved), 1
             else:
                 yield place, number
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,7 +73,13 @@ def test_ids_are_unique_and_well_formed_and_places_lie_in_their_towns(fleet: Fle
 def test_the_registry_takes_the_whole_fleet(fleet: Fleet) -> None:
     read = read_registry_file(registry_csv(fleet).encode(), load_catalogue())
     assert not read.faults
-    assert len(read.entries) == len(fleet)
+    assert len(read.entries) == sum(device.registered for device in fleet) == len(fleet) - 1
+    by_id = {entry.device.device_id: entry for entry in read.entries}
+    assert by_id["db-gauge-cau-lau-01"].device.labels == ()
+    assert by_id["ha-gauge-hoi-an-01"].device.labels == ("coordinates-unverified",)
+    wards = {ward for entry in read.entries for ward in entry.site.wards}
+    known = (Path(__file__).parents[3] / "sql" / "migrations" / "0009_kept_registry.sql").read_text()
+    assert all(f"('{ward}'" in known for ward in wards)
     gateways = {entry.device.gateway_id for entry in read.entries} - {None}
     assert gateways <= {device.device_id for device in fleet}
     assert gateways
