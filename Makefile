@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test faults bench lint audit lock up down backup restore clean
+.PHONY: help setup demo servers test faults oracle bench lint audit lock up down backup restore clean
 
 PYTHON_OF_VENV := .venv/bin/python
 
@@ -16,6 +16,10 @@ T ?= tests
 FILE ?=
 # How often `make faults` injects each fault.
 N ?= 20
+
+# What `make oracle` plays, and how much of it.
+SCENARIO ?= ordinary-day
+BACKFILL ?= 6h
 
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-annotate --no-header --quiet
@@ -39,6 +43,9 @@ test: servers ## every test, on a real TimescaleDB and a real Mosquitto (T: whic
 
 faults: servers ## the tests that kill and cut things, many times over (N: how often)
 	THUBON_TEST_FAULT_COUNT=$(N) $(PYTHON_OF_VENV) -m pytest -m fault tests
+
+oracle: servers ## play a scenario through real servers and judge what arrived (SCENARIO; BACKFILL: how much of it)
+	$(PYTHON_OF_VENV) -m tests.acceptance.oracle --scenario $(SCENARIO) --backfill $(BACKFILL)
 
 bench: servers ## measure the targets of docs/measurements.md, one line each (T: which, as T=T2,T5; SECONDS: of a run)
 	@$(PYTHON_OF_VENV) -m pip install --quiet --require-hashes --requirement requirements-bench.lock

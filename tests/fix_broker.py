@@ -92,7 +92,8 @@ def _engine_for_brokers() -> None:
     remove_orphans()
 
 
-def _start() -> Broker:
+def start_broker() -> Broker:
+    """A broker in a container of its own; `server.remove` ends it."""
     container = Server(_IMAGE, 1883, answers, environment={"THUBON_BROKER_USERS": f"{_USER}:{_PASSWORD}"})
     return Broker(f"mqtt://{_USER}:{_PASSWORD}@{container.host}:{container.port}", container)
 
@@ -146,7 +147,7 @@ def broker_url(broker: Broker) -> str:
 @pytest.fixture
 def fresh_broker(_engine_for_brokers: None) -> Iterator[Broker]:
     """A broker in a container of its own, always: it may be killed, paused and started."""
-    broker = _start()
+    broker = start_broker()
     yield broker
     broker.server.remove()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -66,6 +67,7 @@ def run_judge(arguments: argparse.Namespace) -> int:
     if not database_url:
         sys.stderr.write("THUBON_DATABASE_URL: must be set, or --database-url given\n")
         return 2
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request helps nobody here
     plan = Plan(
         database_url=database_url,
         api_url=arguments.api,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from simulators.judge.accounts import check_latest, check_ledger, check_windows
 from simulators.judge.claims import claims_of
 from simulators.judge.http import Api, check_device
+from simulators.judge.indices import Fleet, check_air, check_lighting, received_until
 from simulators.judge.outcomes import CLOCKS_US, settle
 from simulators.judge.payloads import Bounds
 from simulators.judge.quiet import wait_until_quiet
@@ -40,6 +41,7 @@ class Plan:
     api_token: str | None = None
     api_datastreams: int = 60  # of how many the API is asked history and statistics
     wait_s: float = 60.0
+    cached_s: float = 62.0  # how old an answer of the API may be
     bounds: Bounds = field(default_factory=Bounds)
 
 
@@ -66,7 +68,13 @@ def judge(runs: Sequence[Run], plan: Plan) -> Report:
             claims = claims_of(messages, registry, plan.bounds)
             span = _span(claims, began_us)
             devices = [registry[name] for name in sorted(claims.by_device)]
-            _judge_devices(_Bench(store, api, plan, report, span, began_us), devices, claims)
+            received_us = _judge_devices(_Bench(store, api, plan, report, span, began_us), devices, claims)
+            if api:
+                fleet = Fleet(
+                    {device.device_id: device for device in devices}, store.observations, received_us, plan.cached_s
+                )
+                report.compared["VN_AQI"] = check_air(api, fleet, span, report.findings)
+                report.compared["lamps and cabinets"] = check_lighting(api, fleet, report.findings)
             if complete:
                 for stray in store.strays([device.device_id for device in devices], (span[0], span[1] + _DAY_S), began):
                     where = f"{stray['device_id']}:{stray['name']} at {stray['time_us']} us"
@@ -94,8 +102,8 @@ class _Bench:
     began_us: int
 
 
-def _judge_devices(bench: _Bench, devices: Sequence[Registered], claims: Claims) -> None:
-    """All that is judged device by device."""
+def _judge_devices(bench: _Bench, devices: Sequence[Registered], claims: Claims) -> int:
+    """All that is judged device by device; answers when the newest observation was received, Unix microseconds."""
     report, span = bench.report, bench.span
     names = [device.device_id for device in devices]
     latest = bench.store.latest(names)
@@ -103,6 +111,7 @@ def _judge_devices(bench: _Bench, devices: Sequence[Registered], claims: Claims)
     asked = _sample(devices, bench.plan.api_datastreams)
     read_until_s = span[1] + _DAY_S
     compared: Counter[str] = Counter()
+    received_us = 0
     for device in devices:
         rows = bench.store.observations(device.device_id, (span[0], read_until_s))
         claims.refused += settle(
@@ -114,6 +123,7 @@ def _judge_devices(bench: _Bench, devices: Sequence[Registered], claims: Claims)
             device=device.device_id,
         )
         compared["observations"] += len(rows)
+        received_us = max(received_us, received_until(rows))
         compared["latest values"] += check_latest(
             device.device_id, rows, latest, report.findings, read_until_s * 1_000_000
         )
@@ -126,6 +136,7 @@ def _judge_devices(bench: _Bench, devices: Sequence[Registered], claims: Claims)
                 bench.api, device, asked[device.device_id], rows, span, report.findings
             )
     report.compared |= compared
+    return received_us
 
 
 def _span(claims: Claims, began_us: int) -> Span:

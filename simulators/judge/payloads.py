@@ -55,6 +55,8 @@ class Registered:
     gateway_id: str | None
     commissioned_us: int
     retired: bool
+    interval_s: int
+    place: tuple[float, float]  # latitude, longitude
     streams: Mapping[str, Stream]
 
 

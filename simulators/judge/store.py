@@ -84,6 +84,8 @@ class Store:
                 gateway_id=row["gateway_id"],
                 commissioned_us=round(row["commissioned_s"] * _US),
                 retired=row["retired"],
+                interval_s=row["reporting_interval_s"],
+                place=(row["latitude"], row["longitude"]),
                 streams=streams[device_id],
             )
         return found

@@ -86,15 +86,16 @@ def items(values: Any, times_s: Sequence[int], chance: random.Random) -> list[di
 
 
 def lamp(number: int) -> Any:
-    """Lamp 3 burns out six hours before the end."""
+    """Lamp 3 says that it has failed."""
 
     def values(time_s: int, chance: random.Random) -> dict[str, Any]:
         dark = (time_s // HOUR_S + 7) % 24 not in range(6, 18)
-        lit = dark and not (number == 3 and time_s % 86_400 > 14 * HOUR_S)
+        lit = dark and number != 3
         return {
             "level-commanded": 100 if dark else 0,
             "level": 100 if lit else 0,
             "power": round(64 + chance.uniform(-1, 1), 1) if lit else 0.0,
+            "lamp-failure": "yes" if number == 3 else "no",
             "voltage": round(229 + chance.uniform(-2, 2), 1),
         }
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import httpx
 import psycopg
 import pytest
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from tests.fix_broker import Broker
     from tests.fix_database import Database
 
-HOURS = 27
+HOURS = 48  # so that one local day is whole enough for its VN_AQI, at whatever hour this runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,17 @@ class Defect:
     kind: str
     table: str  # put back afterwards
     statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lie:
+    """An answer of the API changed on its way, and the kind of deviation the judge has to see."""
+
+    name: str
+    kind: str
+    path: str
+    pattern: bytes
+    replacement: bytes
 
 
 _ROW = (
@@ -137,6 +152,44 @@ DEFECTS = (
 )
 
 
+LIES = (
+    Lie("another VN_AQI", "vn-aqi", "/environment/summary", rb'("id":"vn-aqi-day".*?"value":)(\d+)', rb"\g<1>7"),
+    Lie("a lamp fault left out", "lamp-fault", "/lighting/ranking", rb'\["lamp-failure"\]', b"[]"),
+    Lie("a mean of its own", "api", "/statistics", rb'("mean":)(\d)', rb"\g<1>9\g<2>"),
+    Lie("an observation left out", "api", "/observations", rb'"items":\[\{[^}]*\},', b'"items":['),
+)
+
+
+@contextmanager
+def lying(api: str, lie: Lie) -> Iterator[str]:
+    """Before the API somebody who changes its answers; yields the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            headers = {"Authorization": self.headers["Authorization"]}
+            answer = httpx.get(f"{api}{self.path}", headers=headers, trust_env=False)
+            body = answer.content
+            if lie.path in self.path:
+                body = re.sub(lie.pattern, lie.replacement, body)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @contextmanager
 def planted(url: str, defect: Defect) -> Iterator[None]:
     """The tables with a defect, for the length of a block."""
@@ -199,16 +252,23 @@ async def test_the_judge_passes_a_clean_run_and_finds_every_planted_defect(
             assert said["readings_by_fault"]["duplicated"]["duplicate"] > 500
             assert said["readings_by_fault"]["lost"]["lost"] == 2 * 40 * 6
             aggregator.stop()
-            plan = Plan(database.ingest_url, api, TOKEN, api_datastreams=2, wait_s=0.0)
             run = read_journal(journal)
             missed = []
+            plan = Plan(database.ingest_url, wait_s=0.0)
             for defect in DEFECTS:
                 with planted(database.url, defect):
                     report = await asyncio.to_thread(judge, [run], plan)
                 if defect.kind not in report.findings.count:
                     missed.append((defect.name, report.findings))
+            for lie in LIES:
+                with lying(api, lie) as liar:
+                    asked = Plan(database.ingest_url, liar, TOKEN, api_datastreams=12, wait_s=0.0, cached_s=0.0)
+                    report = await asyncio.to_thread(judge, [run], asked)
+                if set(report.findings.count) != {lie.kind}:
+                    missed.append((lie.name, report.findings))
             assert missed == []
-            assert (await asyncio.to_thread(judge, [run], plan)).good
+            clean_again = Plan(database.ingest_url, api, TOKEN, api_datastreams=12, wait_s=0.0)
+            assert (await asyncio.to_thread(judge, [run], clean_again)).lines()[-1].endswith("as it should be")
     finally:
         if aggregator.process is not None and aggregator.process.poll() is None:
             aggregator.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +45,7 @@ def registered(profile: DeviceProfile, device: str = "air-1", gateway: str | Non
         )
         for each in profile.datastreams
     }
-    return Registered(device, "hoi-an", profile.profile_id, gateway, 0, retired=False, streams=streams)
+    return Registered(device, "hoi-an", profile.profile_id, gateway, 0, False, 60, (15.88, 108.33), streams)
 
 
 DEVICES = {"air-1": registered(PROFILES["air-station"])}
@@ -86,7 +87,7 @@ def test_it_reads_every_example_of_the_catalogue_as_the_contract_says(profile: D
         if kind != "telemetry":
             continue
         device = registered(profile, source)
-        device = Registered(source, town, device.profile, None, 0, retired=False, streams=device.streams)
+        device = replace(device, town_id=town)
         told = tell(example.topic, example.payload, retained=False, devices={source: device}, bounds=Bounds())
         inside = [
             each
