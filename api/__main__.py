@@ -1,4 +1,4 @@
-"""`python -m api`: serves the HTTP API and the page until it is told to end."""
+"""`python -m api`: serves the HTTP API and the page until it is told to end; `create-admin` makes an administrator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from api.create_admin import add_arguments, create_admin
 from api.main import create_app
 from api.server import Server, listen
 from api.settings import ApiSettings, describe_settings, read_settings, wrong_settings
@@ -30,12 +31,17 @@ def main() -> int:
         epilog="settings, from the environment:\n" + describe_settings(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.parse_args()
+    commands = parser.add_subparsers(dest="command", title="commands", description="without one it serves")
+    create = commands.add_parser("create-admin", help="make an administrator, or give a lost one a new password")
+    add_arguments(create)
+    arguments = parser.parse_args()
     try:
         settings = read_settings()
     except ValidationError as error:
         print(wrong_settings(error), file=sys.stderr)
         return EXIT_WRONG_SETTINGS
+    if arguments.command == "create-admin":
+        return create_admin(arguments, settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # The pool would repeat itself for as long as the database is away; live push says it once, /readyz for as long.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -1,16 +1,14 @@
 """What a request about the account may say. See `api.dependencies`."""
 
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Path, Request
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.dependencies import PAGE_LIMIT, Cursor, Identifier, Limit, RejectionsQuery, ServicesDep, Time
-from api.errors import Problem, bad_parameter
-from api.security import COOKIE_NAME
+from api.dependencies import PAGE_LIMIT, Cursor, Identifier, Limit, RejectionsQuery, Time
+from api.errors import bad_parameter
 from devices.reasons import Reason
 
 _LEDGER_SPAN = timedelta(days=1)
@@ -72,21 +70,3 @@ class ReplayWish(BaseModel):
         if self.first is not None and self.last is not None and self.first >= self.last:
             raise bad_parameter("to", "must be later than 'from'", where="body")
         return self.model_dump(mode="python")
-
-
-def need_writer(request: Request, services: ServicesDep) -> None:
-    """Let pass who proved the token, by header or by the cookie it was changed for.
-
-    Raises:
-        Problem: 403, this is served without login, and nothing may be changed so.
-    """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and services.guard.knows(token.strip()):
-        return
-    cookie = request.cookies.get(COOKIE_NAME)
-    if cookie and services.guard.session_viewer(cookie) is not None:
-        return
-    raise Problem(HTTPStatus.FORBIDDEN, "changes take the token; this service is open for reading alone")
-
-
-WriterOnly = Depends(need_writer)

@@ -9,6 +9,8 @@ from psycopg import AsyncConnection, OperationalError, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from api.grants import present_scope
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -30,6 +32,23 @@ Connection = AsyncConnection[DictRow]
 """A connection whose rows are dictionaries."""
 
 
+_SET_TOWNS: Final = "select set_config('thubon.towns', %s, false)"
+
+
+class ReadConnection(AsyncConnection[DictRow]):
+    """A connection that knows for which towns it asks now."""
+
+    towns: str | None = None
+
+    async def ask_for(self, towns: str) -> None:
+        """Have the database show rows of these towns alone, as `api.grants` writes them; tells it changes only."""
+        if self.towns == towns:
+            return
+        self.towns = None  # were this cut off half way, nobody would know
+        await self.execute(_SET_TOWNS, (towns,))
+        self.towns = towns
+
+
 async def prepare_session(connection: Connection, *, query_timeout_ms: int) -> None:
     """Bind a fresh connection to reading, to UTC and to a longest query time.
 
@@ -43,6 +62,8 @@ async def prepare_session(connection: Connection, *, query_timeout_ms: int) -> N
         ("timezone", "UTC"),
         ("plan_cache_mode", "force_custom_plan"),
         ("jit", "off"),
+        # There stand views of the tables' names that show the towns granted and no other.
+        ("search_path", "granted, public"),
         ("application_name", "thubon-api"),
     ):
         await connection.execute("select set_config(%s, %s, false)", (name, value))
@@ -56,7 +77,7 @@ class Database:
         self._query_timeout_ms = settings.http_query_timeout_ms
         self._pool = AsyncConnectionPool(
             self._url,
-            connection_class=AsyncConnection[DictRow],
+            connection_class=ReadConnection,
             kwargs=CONNECTION_OPTIONS,
             configure=self._configure,
             min_size=min(2, settings.http_connections),
@@ -80,7 +101,7 @@ class Database:
         await self._pool.close(timeout=2.0)
 
     async def rows(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
-        """All rows of one reading statement.
+        """All rows of one reading statement, of the towns of whoever is served now.
 
         A connection found dead (the server was restarted) is replaced and the statement tried once more: reading twice
         does no harm.
@@ -100,6 +121,7 @@ class Database:
 
     async def _rows_once(self, query: LiteralString, parameters: Mapping[str, Any] | None) -> list[DictRow]:
         async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await connection.ask_for(present_scope())
             await cursor.execute(query, parameters)
             return await cursor.fetchall()
 

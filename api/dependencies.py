@@ -1,19 +1,17 @@
-"""What a request may say: one model for the query of each resource, and who asks.
+"""What a request may say: one model for the query of each resource. Who may say it: `api.access`.
 
 Every model forbids what it does not name, so a misspelt parameter is refused and never ignored.
 """
 
 import re
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.errors import Problem, bad_parameter
+from api.errors import bad_parameter
 from api.schemas import State
-from api.security import COOKIE_NAME, Viewer
 from api.services import Services
 from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN, Domain
 
@@ -176,32 +174,3 @@ def single_parameters(request: Request) -> None:
         if name in seen:
             raise bad_parameter(name, "must stand once")
         seen.add(name)
-
-
-def find_viewer(request: Request, services: ServicesDep) -> Viewer | None:
-    """Who asks, by bearer token or cookie; everybody where the viewer is open; else None."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and services.guard.knows(token.strip()):
-        return Viewer("viewer", None)
-    cookie = request.cookies.get(COOKIE_NAME)
-    viewer = services.guard.session_viewer(cookie) if cookie else None
-    return viewer or (Viewer("viewer", None) if services.settings.open_viewer else None)
-
-
-def need_viewer(viewer: Annotated[Viewer | None, Depends(find_viewer)]) -> Viewer:
-    """Who asks.
-
-    Raises:
-        Problem: 401, nobody we know.
-    """
-    if viewer is None:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED,
-            "send 'Authorization: Bearer <token>', or log in by POST /v1/session",
-            headers={"WWW-Authenticate": 'Bearer realm="thubon"'},
-        )
-    return viewer
-
-
-ViewerDep = Annotated[Viewer, Depends(need_viewer)]
-MaybeViewerDep = Annotated[Viewer | None, Depends(find_viewer)]

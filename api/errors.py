@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from fastapi import FastAPI, Request
 
 PROBLEM_TYPE = "application/problem+json"
@@ -76,12 +75,20 @@ def problem_response(
     )
 
 
-async def _on_http_exception(_request: Request, refusal: Exception) -> Response:
+async def _on_http_exception(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, HTTPException)  # noqa: S101 the table below binds it to this class
     status = HTTPStatus(refusal.status_code)
     detail = refusal.detail if refusal.detail != status.phrase else status.description or status.phrase
     listed = refusal.errors if isinstance(refusal, Problem) else None
+    request.app.state.note_refusal(request, status, detail, listed)
     return problem_response(status, detail, errors=listed, headers=refusal.headers)
+
+
+async def _on_missing_right(request: Request, _fault: Exception) -> Response:
+    """The database refused what the API let pass: the second wall held."""
+    status = HTTPStatus.FORBIDDEN
+    request.app.state.note_refusal(request, status, "refused by the database", None)
+    return problem_response(status, "this takes a role that was not granted")
 
 
 async def _on_invalid_request(request: Request, refusal: Exception) -> Response:
@@ -133,12 +140,23 @@ async def _on_fault(_request: Request, _fault: Exception) -> Response:
     return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed on this request; it is logged")
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error with a problem detail."""
+NoteRefusal = Callable[["Request", HTTPStatus, str, Sequence[Mapping[str, Any]] | None], None]
+"""Notes a refusal: request, status, detail, parameters at fault."""
+
+
+def install_error_handlers(app: FastAPI, note_refusal: NoteRefusal) -> None:
+    """Answer every error with a problem detail.
+
+    Args:
+        app: the application.
+        note_refusal: told of every refusal of a known path.
+    """
+    app.state.note_refusal = note_refusal
     for kind, handler in (
         (HTTPException, _on_http_exception),
         (RequestValidationError, _on_invalid_request),
         (errors.QueryCanceled, _on_query_timeout),
+        (errors.InsufficientPrivilege, _on_missing_right),
         (OperationalError, _on_database_away),
         (PoolTimeout, _on_database_away),
         (PoolClosed, _on_database_away),

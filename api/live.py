@@ -21,6 +21,7 @@ from psycopg import Error as DatabaseError
 from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
+from api.grants import everywhere
 from api.responses import from_cursor, to_cursor
 from sql import load_queries
 
@@ -302,7 +303,8 @@ class LiveHub:
                 client.put(batch, event_id)
 
     async def _read_devices(self, device_keys: Sequence[int]) -> list[RenderedDevice]:
-        return [_render(device) for device in await self._registry.changed_devices(device_keys)]
+        with everywhere():  # each client's own towns are sorted out when its event is written
+            return [_render(device) for device in await self._registry.changed_devices(device_keys)]
 
     async def _is_kept(self, position: int) -> bool:
         """Whether no change after a position was deleted yet."""

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from api.access import routes_of, rule_of
+from api.accounts import Logins, Passwords
+from api.audit import Refusals
+from api.changes import Changes
 from api.database import Database
-from api.dependencies import need_viewer, single_parameters
+from api.dependencies import single_parameters
 from api.errors import install_error_handlers
 from api.live import LiveHub
 from api.metrics import Metrics
-from api.middleware import AnswerHead, CountRequests, LimitBody, OnlyLocalNames, SecurityHeaders
+from api.middleware import AnswerHead, CountRequests, LimitBody, LimitRequests, OnlyLocalNames, SecurityHeaders
 from api.names import load_names
 from api.openapi import DESCRIPTION, describe
+from api.openid import OpenId
 from api.operations.service import Operations
 from api.overview import Overviews
+from api.principals import Principals
 from api.readiness import ReadinessChecks
 from api.registry import Registry
-from api.security import LoginBrake, TokenGuard
+from api.security import CSRF_HEADER
 from api.services import Services
+from api.throttle import Allowance, Brake
 from api.views import (
     datastreams,
     devices,
@@ -62,14 +70,25 @@ def create_app(settings: ApiSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await services.database.open()
-        listening = asyncio.create_task(services.live.run(), name="live push")
+        await services.changes.open()
+        running = [
+            asyncio.create_task(services.live.run(), name="live push"),
+            asyncio.create_task(services.principals.follow(), name="revocations"),
+            asyncio.create_task(services.audit.run(), name="refused attempts"),
+            asyncio.create_task(services.logins.tidy(), name="ended sessions"),
+        ]
         try:
             yield
         finally:
             services.live.close()
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await services.principals.close()
+            await services.audit.write()
+            if services.openid is not None:
+                await services.openid.close()
+            await services.changes.close()
             await services.overviews.close()
             await services.operations.close()
             await services.database.close()
@@ -83,9 +102,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    install_error_handlers(app)
+    install_error_handlers(app, services.audit.note_answer)
 
-    guarded = [Depends(single_parameters), Depends(need_viewer)]
     for view in (
         towns,
         operations,
@@ -98,17 +116,28 @@ def create_app(settings: ApiSettings) -> FastAPI:
         datastreams,
         statistics,
         live,
+        session,
     ):
-        app.include_router(view.router, dependencies=guarded)
-    app.include_router(session.router, dependencies=[Depends(single_parameters)])
+        app.include_router(view.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
     app.include_router(site.make_site_router())
+    refuse_undeclared(app)
     description = describe(app)
     app.openapi = lambda: description  # type: ignore[method-assign]  # FastAPI's own way to another description
 
     # The one added last sees a request first.
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=4)
     app.add_middleware(LimitBody)
+    app.add_middleware(LimitRequests, allowance=Allowance(settings.http_requests_a_minute), metrics=services.metrics)
+    if settings.cors_origins:
+        # Without credentials: a page of another site asks with a token of its own, never with our cookie.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Last-Event-ID", CSRF_HEADER),
+            max_age=600,
+        )
     if settings.open_viewer:
         app.add_middleware(OnlyLocalNames)
     app.add_middleware(AnswerHead, endless=frozenset({"/v1/live"}))
@@ -117,18 +146,44 @@ def create_app(settings: ApiSettings) -> FastAPI:
     return app
 
 
+def refuse_undeclared(app: FastAPI) -> None:
+    """See that every operation of the contract says who may ask it.
+
+    Raises:
+        RuntimeError: one does not; see `api.access.need`.
+    """
+    bare = [path for path, route in routes_of(app) if path.startswith("/v1") and rule_of(route) is None]
+    if bare:
+        raise RuntimeError(f"no role is declared for {', '.join(bare)}")
+
+
 def compose(settings: ApiSettings) -> Services:
     """Make every part, each with the parts it works with."""
     metrics = Metrics()
     database = Database(settings)
     registry = Registry(database)
     operations = Operations(database)
+    changes = Changes(settings)
+    audit = Refusals(changes, metrics)
+    openid = OpenId(settings) if settings.openid_issuer else None
+    by_address = Brake()
     token = settings.api_token.get_secret_value() if settings.api_token else None
     return Services(
         settings=settings,
         database=database,
-        guard=TokenGuard(token, session_s=settings.http_session_hours * 3600),
-        brake=LoginBrake(),
+        changes=changes,
+        principals=Principals(changes, openid, by_address, token, open_viewer=settings.open_viewer),
+        logins=Logins(
+            changes,
+            Passwords(),
+            audit,
+            metrics,
+            by_address=by_address,
+            by_account=Brake(),
+            life_s=settings.http_session_hours * 3600,
+        ),
+        openid=openid,
+        audit=audit,
         registry=registry,
         overviews=Overviews(database, registry, operations),
         operations=operations,

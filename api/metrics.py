@@ -81,8 +81,21 @@ LIVE_CONNECTED: Final = MetricDefinition(
 LOGIN_FAILURES: Final = MetricDefinition(
     "thubon_api_login_failures_total",
     "counter",
-    "Logins with a wrong token.",
-    "Many: somebody guesses; an address waits after 10 a minute.",
+    "Logins with a wrong name or password.",
+    "Many: somebody guesses; an address and an account wait after 10 a minute. The audit tells who and from where.",
+)
+REFUSED_ATTEMPTS: Final = MetricDefinition(
+    "thubon_api_refused_attempts_total",
+    "counter",
+    "Attempts that were refused for want of a right: wrong tokens, keys and logins, roles and towns not granted.",
+    "Many: read GET /v1/audit?outcome=refused.",
+)
+THROTTLED: Final = MetricDefinition(
+    "thubon_api_throttled_requests_total",
+    "counter",
+    "Requests answered with 429 because their address asked too much.",
+    "A program of yours: let it ask less, or raise THUBON_HTTP_REQUESTS_A_MINUTE. A proxy: set "
+    "THUBON_HTTP_TRUSTED_PROXIES, else all its clients count as one.",
 )
 DISK_FREE: Final = MetricDefinition(
     "thubon_api_database_disk_free_bytes",
@@ -101,6 +114,8 @@ METRICS: Final[tuple[MetricDefinition, ...]] = (
     LIVE_DELAY_SECONDS,
     LIVE_CONNECTED,
     LOGIN_FAILURES,
+    REFUSED_ATTEMPTS,
+    THROTTLED,
     DISK_FREE,
 )
 
@@ -121,6 +136,8 @@ class Metrics:
         self.live_delay_seconds = self._histogram(LIVE_DELAY_SECONDS)
         self.live_connected = self._gauge(LIVE_CONNECTED)
         self.login_failures = self._counter(LOGIN_FAILURES)
+        self.refused_attempts = self._counter(REFUSED_ATTEMPTS)
+        self.throttled = self._counter(THROTTLED)
         self.disk_free = self._gauge(DISK_FREE)
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.metrics import Metrics
+    from api.throttle import Allowance
 
 BODY_BYTES_MAX: Final = 16_384
 READ_BYTES_MAX: Final = 1_048_576
@@ -136,6 +137,30 @@ class LimitBody:
             return whole.pop() if whole else await receive()
 
         await self._app(scope, receive_whole, send)
+
+
+class LimitRequests:
+    """Answers 429 to an address that asks too much; what is for machines on this one is left out."""
+
+    def __init__(self, app: ASGIApp, allowance: Allowance, metrics: Metrics) -> None:
+        self._app = app
+        self._allowance = allowance
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or not scope["path"].startswith("/v1"):
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        wait_s = self._allowance.take(client[0] if client else "unknown")
+        if wait_s == 0.0:
+            await self._app(scope, receive, send)
+            return
+        self._metrics.throttled.inc()
+        detail = "too many requests from this address; wait"
+        headers = {"Retry-After": str(int(wait_s) + 1)}
+        await problem_response(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)(scope, receive, send)
 
 
 def _has_body(headers: Headers) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
+from api.access import routes_of, rule_of
 from api.openapi_examples import EXAMPLES
 from api.schemas import Change, ProblemDetail
 
@@ -37,15 +38,20 @@ TAGS: Final[list[dict[str, str]]] = [
 
 _REFUSALS: Final[dict[int, str]] = {
     400: "limit: Input should be less than or equal to 1000",
-    401: "send 'Authorization: Bearer <token>', or log in by POST /v1/session",
-    403: "changes take the token; this service is open for reading alone",
+    401: "send 'Authorization: Bearer <token or key>', or log in by POST /v1/session",
+    403: "this takes the role 'operator'",
     404: "there is no device 'hoi-an-air-99'",
     413: "the body may have at most 16384 bytes",
-    429: "too many failed logins from this address; wait",
+    429: "too many requests from this address; wait",
     503: "the database cannot be reached right now; try again",
 }
 _SECURITY_SCHEMES: Final = {
-    "token": {"type": "http", "scheme": "bearer", "description": "the token of this installation, THUBON_API_TOKEN"},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "a key from POST /v1/api-keys, an access token of the OpenID provider, or the token of this "
+        "installation, THUBON_API_TOKEN",
+    },
     "session": {"type": "apiKey", "in": "cookie", "name": "thubon_session", "description": "from POST /v1/session"},
 }
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -94,10 +100,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     # Ours are problem details with status 400; the library describes its own, which nobody ever gets.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    rules = {(path, method.lower()): rule_of(route) for path, route in routes_of(app) for method in route.methods or ()}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
-            if path.startswith("/v1/") and path != "/v1/session":
+            rule = rules.get((path, method))
+            if rule is not None:
+                operation["x-thubon-role"] = rule
+            if rule not in {None, "anybody"}:
                 operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
             _add_example(operation["responses"], EXAMPLES.get((method, path)))
     return document
@@ -106,6 +116,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _add_example(responses: dict[str, Any], example: Any) -> None:
     if example is None:
         return
-    good = responses.get("200") or responses["202"]
+    good = next(answer for status, answer in responses.items() if status in {"200", "201", "202"})
     for content in good["content"].values():
         content["example"] = example

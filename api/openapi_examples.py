@@ -273,7 +273,15 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         'event: hello\nid: WyJhYyIsNzQyXQ\ndata: {"id":"WyJhYyIsNzQyXQ"}\n\n'
         f"event: change\nid: WyJhYyIsNzQzXQ\ndata: {_CHANGE_DATA}\n\n"
     ),
-    ("get", "/v1/session"): {"role": "viewer", "open": False},
+    ("get", "/v1/session"): {
+        "role": "operator",
+        "name": "an.nguyen",
+        "grants": {"hoi-an": "operator", "dien-ban": "viewer"},
+        "expires_time": "2026-11-23T13:00:00Z",
+        "csrf": "4d1c0f2d3a7a5b8e9f60718293a4b5c6d7e8f90112233445566778899aabbccd",
+        "open": False,
+        "openid": True,
+    },
     ("get", "/healthz"): "ok\n",
     ("get", "/readyz"): {
         "status": "ok",

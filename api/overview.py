@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from api.cache import Kept
+from api.grants import everywhere
 from api.registry import MOMENT_S, no_devices
 from devices.models import DOMAINS, Bilingual, Domain
 from sql import load_queries
@@ -130,7 +131,8 @@ class Overviews:
         # Bounded by the number of towns: only a town that exists gets here.
         if town_id not in self._kept:
             self._kept[town_id] = Kept(lambda: self._read(town_id), MOMENT_S)
-        return await self._kept[town_id].get()
+        with everywhere():  # it is kept for all who may see this town
+            return await self._kept[town_id].get()
 
     async def close(self) -> None:
         """End what is being worked out."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from api.cache import Moment
+from api.grants import everywhere, in_scope
 from api.names import datastream_label, flags_shape
 from sql import load_queries
 
@@ -32,8 +33,9 @@ class Registry:
         self._towns = Moment(self._read_towns, MOMENT_S)
 
     async def towns(self) -> tuple[list[Town], StatesByTown]:
-        """The towns in their order and their devices by domain and state, at most a second old."""
-        return await self._towns.get()
+        """The towns of whoever is served now in their order, and their devices by domain and state; a second old."""
+        towns, states = await self._towns.get()
+        return [town for town in towns if in_scope(town["id"])], states
 
     async def town(self, town_id: str) -> tuple[Town, dict[str, DeviceCounts]] | None:
         """One town and its devices by domain and state; None when there is none of this id."""
@@ -90,8 +92,9 @@ class Registry:
         ]
 
     async def _read_towns(self) -> tuple[list[Town], StatesByTown]:
-        towns = await self._database.rows(_QUERIES["town_list"])
-        counts = await self._database.rows(_QUERIES["device_states"])
+        with everywhere():
+            towns = await self._database.rows(_QUERIES["town_list"])
+            counts = await self._database.rows(_QUERIES["device_states"])
         states: StatesByTown = defaultdict(lambda: defaultdict(no_devices))
         for row in counts:
             states[row["town_id"]][row["domain"]][row["state"]] = row["devices"]

@@ -400,13 +400,6 @@ class Statistics(TypedDict):
     next: NextCursor
 
 
-class SessionState(TypedDict):
-    """Who asks."""
-
-    role: Annotated[Literal["viewer"] | None, Field(description="null: not logged in")]
-    open: Annotated[bool, Field(description="served without login to everybody on this machine")]
-
-
 class ChangedDevice(TypedDict):
     """A device in a `change` event."""
 

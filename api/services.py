@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from api.accounts import Logins
+    from api.audit import Refusals
+    from api.changes import Changes
     from api.database import Database
     from api.live import LiveHub
     from api.metrics import Metrics
+    from api.openid import OpenId
     from api.operations.service import Operations
     from api.overview import Overviews
+    from api.principals import Principals
     from api.readiness import ReadinessChecks
     from api.registry import Registry
-    from api.security import LoginBrake, TokenGuard
     from api.settings import ApiSettings
 
 
@@ -23,8 +27,11 @@ class Services:
 
     settings: ApiSettings
     database: Database
-    guard: TokenGuard
-    brake: LoginBrake
+    changes: Changes
+    principals: Principals
+    logins: Logins
+    openid: OpenId | None
+    audit: Refusals
     registry: Registry
     overviews: Overviews
     operations: Operations

@@ -52,6 +52,7 @@ def account_batch(connection: psycopg.Connection[dict[str, Any]], written: Writt
     if written.rejections:
         with connection.cursor().copy(QUERIES["copy_rejections"]) as copy:
             copy_rows(copy, written.columns, written.rejections, time_of)
+        connection.execute(QUERIES["insert_rejections"])
     note_knocks(connection, written.knocks)
     return ledger_share(written.columns, written.tally)
 
@@ -89,6 +90,7 @@ class Writer:
             with named_errors():
                 self._connection.execute(QUERIES["create_staging"])
                 self._connection.execute(QUERIES["create_staging_merged"])
+                self._connection.execute(QUERIES["create_staging_rejection"])
                 row = self._connection.execute(QUERIES["storage_edition"]).fetchone()
                 self._days = set() if row and row["storage_edition"] == "postgresql" else None
         return self._connection

@@ -42,6 +42,9 @@ end
 $$;
 
 -- Everything below belongs to thubon_owner but the function that asks the file system.
+grant thubon_read to thubon_api;
+create schema granted authorization thubon_owner;
+grant usage on schema granted to thubon_read;
 grant usage, create on schema public to thubon_owner;
 grant usage on schema public to thubon_ingest, thubon_read, thubon_api, thubon_identity;
 set local role thubon_owner;
@@ -1197,6 +1200,357 @@ grant select (credential_id, device_key, kind, serial, issued_time, issued_by, e
 grant insert on device_credential to thubon_api;
 grant update (expires_time, revoked_time, revoked_by) on device_credential to thubon_api;
 grant select on broker_account_pending, broker_account_check to thubon_api;
+-- --- People ----------------------------------------------------------------------------------------------------------
+
+-- Towns of who asks, as the API says for each connection or transaction: ids by comma, '*' for all; none where it said
+-- nothing.
+create function granted_towns() returns text[]
+language sql stable parallel safe as $$
+  select coalesce(string_to_array(nullif(current_setting('thubon.towns', true), ''), ','), '{}')
+$$;
+
+create function all_towns_granted() returns boolean
+language sql stable parallel safe as $$
+  select coalesce(current_setting('thubon.towns', true) = '*', false)
+$$;
+
+-- Whether who asks was granted a town; null and '-' (nobody's) only with all of them.
+create function town_granted(town_id text) returns boolean
+language sql stable parallel safe as $$
+  select all_towns_granted() or coalesce(town_id = any (granted_towns()), false)
+$$;
+
+-- Whether who asks was granted the town in which a device stands now.
+create function device_granted(of_device_key integer) returns boolean
+language sql stable parallel safe as $$
+  select all_towns_granted()
+         or exists (select from device d where d.device_key = of_device_key and d.town_id = any (granted_towns()))
+$$;
+
+-- A person with a password of ours. Those of an OpenID provider have none here: their sessions bear what it says.
+create table account (
+  account_id uuid primary key default gen_random_uuid(),
+  name text not null unique check (name ~ '^[a-z0-9][a-z0-9._@-]{0,62}$'),
+  display_name text not null,
+  password_hash text not null,                 -- argon2id, as its library writes it
+  created_time timestamptz not null default now(),
+  password_time timestamptz not null default now(),
+  last_login_time timestamptz,
+  disabled_time timestamptz
+);
+
+create table account_grant (
+  account_id uuid not null references account on delete cascade,
+  town_id text references town,                -- null: every town, those to come too
+  role text not null check (role in ('viewer', 'operator', 'engineer', 'administrator')),
+  unique nulls not distinct (account_id, town_id)
+);
+
+-- A login of the page. Of its cookie only the hash is kept.
+create table page_session (
+  session_hash bytea primary key,              -- sha256 of the cookie's value
+  account_id uuid references account on delete cascade,
+  subject text,                                -- of the OpenID provider, where there is no account
+  name text not null,
+  grants jsonb,                                -- town or '*' -> role, where there is no account
+  created_time timestamptz not null default now(),
+  expires_time timestamptz not null,
+  address text not null,
+  check ((account_id is null) = (grants is not null))
+);
+create index page_session_account_idx on page_session (account_id);
+create index page_session_expires_idx on page_session (expires_time);
+
+-- A login at the OpenID provider that was begun and not finished.
+create table openid_attempt (
+  state_hash bytea primary key,                -- sha256 of the state, which the browser holds in a cookie too
+  nonce text not null,
+  verifier text not null,                      -- of PKCE
+  expires_time timestamptz not null
+);
+
+-- Keys of agencies' programs. Of a key only the hash is kept: it is random enough that a plain one will do.
+create table api_key (
+  key_id uuid primary key default gen_random_uuid(),
+  name text not null check (length(name) between 1 and 100),
+  key_hash bytea not null unique,              -- sha256 of the key
+  beginning text not null,                     -- its first characters, to tell one from another
+  created_by text not null,
+  created_time timestamptz not null default now(),
+  expires_time timestamptz not null,
+  revoked_time timestamptz,
+  last_used_time timestamptz,
+  last_used_address text
+);
+
+create table api_key_grant (
+  key_id uuid not null references api_key on delete cascade,
+  town_id text references town,                -- null: every town, those to come too
+  role text not null check (role in ('viewer', 'operator', 'engineer', 'administrator')),
+  unique nulls not distinct (key_id, town_id)
+);
+
+-- Whoever remembers what somebody may do forgets it when this is told.
+create function access_changed() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  notify thubon_access;
+  return null;
+end
+$$;
+create trigger account_changed after update on account
+  for each row when (old.password_hash is distinct from new.password_hash
+                     or old.disabled_time is distinct from new.disabled_time)
+  execute function access_changed();
+create trigger account_deleted after delete on account
+  for each statement execute function access_changed();
+create trigger account_grant_changed after insert or update or delete on account_grant
+  for each statement execute function access_changed();
+create trigger page_session_changed after update or delete on page_session
+  for each statement execute function access_changed();
+create trigger api_key_changed after delete or update of revoked_time on api_key
+  for each statement execute function access_changed();
+create trigger api_key_grant_changed after insert or update or delete on api_key_grant
+  for each statement execute function access_changed();
+
+-- What was changed, and what was tried and refused. Programs add to it and nothing else.
+create table audit (
+  audit_key bigint generated always as identity primary key,
+  audit_time timestamptz not null default clock_timestamp(),
+  actor text not null,                         -- name of an account, 'key:<name>', 'openid:<name>', 'cli:<user>', '-'
+  address text,                                -- where from, where that is known
+  action text not null,                        -- such as device.create
+  outcome text not null check (outcome in ('done', 'refused')),
+  town_id text,                                -- null: of no town or of all
+  subject text not null,                       -- what it was done to
+  detail text,                                 -- why it was refused
+  attempts integer not null default 1,         -- refusals that this row stands for
+  before jsonb,
+  after jsonb
+);
+create index audit_time_idx on audit (audit_time desc, audit_key desc);
+create index audit_subject_idx on audit (subject, audit_key desc);
+create index audit_actor_idx on audit (actor, audit_key desc);
+
+alter table audit enable row level security;
+create policy audit_read on audit for select to thubon_api using (town_granted(town_id));
+-- Who is refused was perhaps granted nothing.
+create policy audit_add on audit for insert to thubon_api with check (true);
+
+-- For programs that work as the registry's owner: one row of what they changed.
+create function audit_note(
+  of_actor text, of_action text, of_town text, of_subject text, was jsonb, became jsonb
+) returns void
+language sql security definer set search_path = public, pg_temp as $$
+  insert into audit (actor, action, outcome, town_id, subject, before, after)
+  values (of_actor, of_action, 'done', of_town, of_subject, was, became)
+$$;
+
+revoke execute on function access_changed() from public;
+revoke execute on function audit_note(text, text, text, text, jsonb, jsonb) from public;
+grant execute on function audit_note(text, text, text, text, jsonb, jsonb) to thubon_api;
+grant select, insert, update on account to thubon_api;
+grant select, insert, delete on account_grant, api_key_grant to thubon_api;
+grant select, insert, delete on page_session, openid_attempt to thubon_api;
+grant select, insert on api_key to thubon_api;
+grant update (revoked_time, last_used_time, last_used_address) on api_key to thubon_api;
+grant select, insert on audit to thubon_api;
+
+-- --- Granted towns ---------------------------------------------------------------------------------------------------
+
+-- Nobody reads what is of a town that was not granted: row-level security on the registry, rejections and replays; views
+-- over what bears none, under the same names in the schema `granted`, which readers search first.
+
+alter table town enable row level security;
+alter table site enable row level security;
+alter table device enable row level security;
+alter table datastream enable row level security;
+alter table rejection enable row level security;
+alter table replay_request enable row level security;
+alter table site_ward enable row level security;
+alter table device_placement enable row level security;
+alter table device_claim enable row level security;
+alter table knock enable row level security;
+alter table device_credential enable row level security;
+
+-- The selects are asked once a statement, not once a row.
+create policy town_read on town for select to thubon_read
+  using ((select all_towns_granted()) or town_id = any ((select granted_towns())::text[]));
+create policy site_read on site for select to thubon_read
+  using ((select all_towns_granted()) or town_id = any ((select granted_towns())::text[]));
+create policy device_read on device for select to thubon_read
+  using ((select all_towns_granted()) or town_id = any ((select granted_towns())::text[]));
+create policy datastream_read on datastream for select to thubon_read
+  using ((select all_towns_granted())
+         or exists (select from device d where d.device_key = datastream.device_key));
+-- What a device sent under the topic of another town is its own town's too.
+create policy rejection_read on rejection for select to thubon_read
+  using ((select all_towns_granted()) or town_id = any ((select granted_towns())::text[])
+         or exists (select from device d where d.device_id = rejection.source));
+create policy replay_request_read on replay_request for select to thubon_read using (town_granted(town_id));
+create policy site_ward_read on site_ward for select to thubon_read
+  using ((select all_towns_granted()) or exists (select from site s where s.site_key = site_ward.site_key));
+create policy device_placement_read on device_placement for select to thubon_read using (town_granted(town_id));
+create policy device_claim_read on device_claim for select to thubon_read using (device_granted(device_key));
+create policy knock_read on knock for select to thubon_read using (town_granted(town_id));
+
+create policy site_write on site for all to thubon_api
+  using (town_granted(town_id)) with check (town_granted(town_id));
+create policy device_write on device for all to thubon_api
+  using (town_granted(town_id)) with check (town_granted(town_id));
+create policy datastream_write on datastream for all to thubon_api
+  using (device_granted(device_key)) with check (device_granted(device_key));
+create policy site_ward_write on site_ward for all to thubon_api
+  using (exists (select from site s where s.site_key = site_ward.site_key and town_granted(s.town_id)))
+  with check (exists (select from site s where s.site_key = site_ward.site_key and town_granted(s.town_id)));
+create policy device_placement_write on device_placement for update to thubon_api
+  using (town_granted(town_id)) with check (town_granted(town_id));
+create policy device_claim_write on device_claim for all to thubon_api
+  using (device_granted(device_key)) with check (device_granted(device_key));
+create policy knock_write on knock for all to thubon_api
+  using (town_granted(town_id)) with check (town_granted(town_id));
+create policy device_credential_write on device_credential for all to thubon_api
+  using (device_granted(device_key)) with check (device_granted(device_key));
+
+-- Ingest takes from every town, and the broker's accounts are kept for all of them.
+create policy town_ingest on town for select to thubon_ingest using (true);
+create policy site_ingest on site for select to thubon_ingest using (true);
+create policy device_ingest on device for select to thubon_ingest using (true);
+create policy datastream_ingest on datastream for select to thubon_ingest using (true);
+create policy rejection_ingest on rejection to thubon_ingest using (true) with check (true);
+create policy replay_request_ingest on replay_request to thubon_ingest using (true) with check (true);
+create policy site_ward_ingest on site_ward for select to thubon_ingest using (true);
+create policy device_placement_ingest on device_placement for select to thubon_ingest using (true);
+create policy device_claim_ingest on device_claim for select to thubon_ingest using (true);
+create policy knock_ingest on knock to thubon_ingest using (true) with check (true);
+create policy device_credential_identity on device_credential for select to thubon_identity using (true);
+
+-- Row-level security and the columnstore exclude each other on one hypertable, so these stand behind views. Each row is of
+-- the town in which its device stood at that time; a window is of the town in which it began.
+create view granted.observation_set with (security_barrier) as
+select o.*
+from public.observation_set o
+join public.device_placement p on p.device_key = o.device_key
+                              and o.phenomenon_time >= p.from_time and o.phenomenon_time < p.until_time
+where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
+
+create view granted.window_set with (security_barrier) as
+select w.*
+from public.window_set w
+join public.device_placement p on p.device_key = w.device_key
+                              and w.start_time >= p.from_time and w.start_time < p.until_time
+where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
+
+create view granted.window_sketch with (security_barrier) as
+select w.*
+from public.window_sketch w
+join public.device_placement p on p.device_key = w.device_key
+                              and w.start_time >= p.from_time and w.start_time < p.until_time
+where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
+
+create view granted.latest with (security_barrier) as
+select l.*
+from public.latest l
+join public.device_placement p on p.device_key = l.device_key
+                              and l.phenomenon_time >= p.from_time and l.phenomenon_time < p.until_time
+where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
+
+create view granted.device_status with (security_barrier) as
+select s.*
+from public.device_status s
+join public.device d using (device_key)
+where (select all_towns_granted()) or d.town_id = any ((select granted_towns())::text[]);
+
+create view granted.device_live with (security_barrier) as
+select * from public.device_live
+where (select all_towns_granted()) or town_id = any ((select granted_towns())::text[]);
+
+create view granted.observation with (security_barrier) as
+select r.phenomenon_time, r.received_time, p.town_id, d.device_id, s.datastream_id, s.property,
+       r.value_by_slot[s.slot] as value, coalesce(r.quality_by_slot[s.slot], 0::smallint) as quality
+from public.observation_set r
+join public.device d using (device_key)
+join public.device_placement p on p.device_key = r.device_key
+                              and r.phenomenon_time >= p.from_time and r.phenomenon_time < p.until_time
+join public.datastream s on s.device_key = r.device_key
+where r.value_by_slot[s.slot] <> 'NaN'
+  and ((select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]));
+
+create view granted.latest_observation with (security_barrier) as
+select * from public.latest_observation
+where (select all_towns_granted()) or town_id = any ((select granted_towns())::text[]);
+
+create view granted.window_statistics with (security_barrier) as
+select * from public.window_statistics
+where (select all_towns_granted()) or town_id = any ((select granted_towns())::text[]);
+
+create view granted.ledger with (security_barrier) as
+select * from public.ledger
+where (select all_towns_granted()) or town_id = any ((select granted_towns())::text[]);
+
+create view granted.broker_account_pending with (security_barrier) as
+select a.*
+from public.broker_account_pending a
+join public.device d using (device_id)
+where (select all_towns_granted()) or d.town_id = any ((select granted_towns())::text[]);
+
+-- A page of one device's history. A barrier keeps no order, so that through the view a page would read and sort the whole
+-- span; here the grant is asked once and the index gives the order.
+create function granted.observation_page(
+  of_device_key integer, of_slot integer, from_time timestamptz, to_time timestamptz, ascending boolean, rows_max integer
+) returns table (phenomenon_time timestamptz, received_time timestamptz, value float8, quality smallint)
+language plpgsql stable security definer set search_path = public, pg_temp as $$
+declare
+  -- Whether it stood in granted towns all its life, as most do.
+  everything boolean := all_towns_granted() or not exists (
+    select from device_placement p where p.device_key = of_device_key and not town_granted(p.town_id));
+begin
+  if not everything and not exists (
+    select from device_placement p where p.device_key = of_device_key and town_granted(p.town_id)) then
+    return;
+  end if;
+  if ascending then
+    return query
+      select o.phenomenon_time, o.received_time, o.value_by_slot[of_slot], coalesce(o.quality_by_slot[of_slot], 0::smallint)
+      from observation_set o
+      where o.device_key = of_device_key and o.phenomenon_time >= from_time and o.phenomenon_time < to_time
+        and o.value_by_slot[of_slot] <> 'NaN'
+        and (everything or exists (
+          select from device_placement p
+          where p.device_key = of_device_key and o.phenomenon_time >= p.from_time and o.phenomenon_time < p.until_time
+            and town_granted(p.town_id)))
+      order by o.phenomenon_time
+      limit rows_max;
+  else
+    return query
+      select o.phenomenon_time, o.received_time, o.value_by_slot[of_slot], coalesce(o.quality_by_slot[of_slot], 0::smallint)
+      from observation_set o
+      where o.device_key = of_device_key and o.phenomenon_time >= from_time and o.phenomenon_time < to_time
+        and o.value_by_slot[of_slot] <> 'NaN'
+        and (everything or exists (
+          select from device_placement p
+          where p.device_key = of_device_key and o.phenomenon_time >= p.from_time and o.phenomenon_time < p.until_time
+            and town_granted(p.town_id)))
+      order by o.phenomenon_time desc
+      limit rows_max;
+  end if;
+end
+$$;
+
+grant select on all tables in schema granted to thubon_read;
+revoke select on granted.broker_account_pending from thubon_read;
+grant select on granted.broker_account_pending to thubon_api;
+revoke select on broker_account_pending from thubon_api;
+revoke select on observation_set, window_set, window_sketch, latest, device_status from thubon_read;
+revoke select on observation, latest_observation, device_live, ledger, window_statistics from thubon_read;
+revoke select on ledger_hour, batch_log, ledger_adjustment, former_gateway, window_change from thubon_read;
+-- For /readyz: when, and how many; not whose.
+grant select (hour) on ledger_hour to thubon_read;
+grant select (batch_key) on batch_log to thubon_read;
+
+-- Asking for a replay is a change.
+revoke execute on function request_replay(text, text, text, timestamptz, timestamptz) from thubon_read;
+grant execute on function request_replay(text, text, text, timestamptz, timestamptz) to thubon_api;
 
 -- --- Disk ------------------------------------------------------------------------------------------------------------
 

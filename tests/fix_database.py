@@ -42,8 +42,14 @@ class Database:
     ingest_url: str  # as a login in the role thubon_ingest
     read_url: str  # as a login in the role thubon_read
     identity_url: str  # as a login in the role thubon_identity, which keeps the broker's accounts
+    api_url: str  # as a login in the role thubon_api
     name: str
     server: DatabaseServer
+
+    @property
+    def reader_of_all_url(self) -> str:
+        """As the same login, asking for every town as the API does."""
+        return f"{self.read_url}?options={quote('-c search_path=granted,public -c thubon.towns=*')}"
 
 
 class DatabaseServer:
@@ -57,7 +63,7 @@ class DatabaseServer:
         suffix = f"{os.getpid()}_{next(_numbers)}"
         self._logins = {
             role: (f"thubon_test_{role}_{suffix}", secrets.token_urlsafe(12))
-            for role in ("owner", "ingest", "read", "identity")
+            for role in ("owner", "ingest", "read", "identity", "api")
         }
 
     @property
@@ -127,6 +133,7 @@ class DatabaseServer:
             ingest_url=url_with(url, login=self._logins["ingest"]),
             read_url=url_with(url, login=self._logins["read"]),
             identity_url=url_with(url, login=self._logins["identity"]),
+            api_url=url_with(url, login=self._logins["api"]),
             name=name,
             server=self,
         )

@@ -36,7 +36,7 @@ except ImportError as missing:
     sys.exit(2)
 
 MARKER = "thubon-demo"
-SECRET_NAMES = ("administrator", "registry", "ingest", "read", "broker_ingest", "broker_simulators")
+SECRET_NAMES = ("administrator", "registry", "ingest", "read", "api", "broker_ingest", "broker_simulators")
 DISK_RESERVE_BYTES = 256 * 1024 * 1024
 MIN_FREE_BYTES = 1024 * 1024 * 1024
 # A start that was broken off leaves devices at most two slices of the simulators' history apart.
@@ -215,6 +215,7 @@ class Demo:
             "API",
             ["api"],
             THUBON_READ_DATABASE_URL=self._postgres.url("thubon_read_login", self._secrets["read"]),
+            THUBON_DATABASE_URL=self._postgres.url("thubon_api_login", self._secrets["api"]),
             THUBON_HTTP_HOST="127.0.0.1",
             THUBON_HTTP_PORT=str(self._arguments.http_port),
             THUBON_OPEN_VIEWER="yes",
@@ -377,10 +378,11 @@ class Demo:
 
 
 def _passwords(file: Path) -> dict[str, str]:
-    """The passwords of this demo, made once."""
-    if not file.exists():
-        write_secret(file, json.dumps({name: secrets.token_urlsafe(18) for name in SECRET_NAMES}))
-    passwords: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    """The passwords of this demo, each made once."""
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    passwords = {name: secrets.token_urlsafe(18) for name in SECRET_NAMES} | known
+    if passwords != known:
+        write_secret(file, json.dumps(passwords))
     return passwords
 
 

@@ -31,7 +31,7 @@ PROGRAMS = Path(_SPEC.origin).parent / "pginstall" / "bin"
 
 POSTGRES_MAJOR = "18"
 DATABASE = "thubon"
-LOGINS = {"registry": "thubon_owner", "ingest": "thubon_ingest", "read": "thubon_read"}
+LOGINS = {"registry": "thubon_owner", "ingest": "thubon_ingest", "read": "thubon_read", "api": "thubon_api"}
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root. Started by root it runs as this user, which every system has: none is made."""
 

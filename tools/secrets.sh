@@ -26,6 +26,7 @@ derived migrate_database_url "postgresql://postgres:$(word administrator_passwor
 derived registry_database_url "postgresql://thubon_registry_login:$(word registry_password)@$at"
 derived ingest_database_url "postgresql://thubon_ingest_login:$(word ingest_password)@$at"
 derived read_database_url "postgresql://thubon_read_login:$(word read_password)@$at"
+derived api_database_url "postgresql://thubon_api_login:$(word api_password)@$at"
 
 derived ingest_broker_url "mqtt://ingest:$(word broker_ingest_password)@broker:1883"
 derived simulators_broker_url "mqtt://simulators:$(word broker_simulators_password)@broker:1883"

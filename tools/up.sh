@@ -17,7 +17,14 @@ address=http://${THUBON_BIND:-127.0.0.1}:${THUBON_HTTP_PORT:-8000}/
 for _ in $(seq 1 120); do
   if tools/compose.sh exec -T api python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=4)" >/dev/null 2>&1; then
     echo "The page: $address"
-    echo "Its token: $PWD/.secrets/api_token"
+    if [ ! -s .secrets/admin_password ]; then
+      # The first administrator; an installation that has one keeps it.
+      tools/compose.sh exec -T api python -m api create-admin --generate --unless-any admin >.secrets/admin_password
+    fi
+    if [ -s .secrets/admin_password ]; then
+      echo "Its first account: admin, with the password in $PWD/.secrets/admin_password"
+    fi
+    echo "The token for programs: $PWD/.secrets/api_token"
     exit 0
   fi
   sleep 1

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from psycopg.rows import DictRow
 
+from api.access import Role, need
 from api.dependencies import DatastreamPath, ObservationsQuery, ServicesDep
 from api.errors import not_found
 from api.names import flags_shape
@@ -16,7 +17,7 @@ from api.schemas import Observation, Observations
 from api.services import Services
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["datastreams"])
+router = APIRouter(prefix="/v1", tags=["datastreams"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_observations")
 _MICROSECOND = timedelta(microseconds=1)
 LATE_INTERVALS = 3
@@ -41,12 +42,13 @@ async def list_observations(
         reached = from_micros(micros)
         first, last = (max(first, reached + _MICROSECOND), last) if ascending else (first, min(last, reached))
     rows = await services.database.rows(
-        _QUERIES["observations_ascending" if ascending else "observations_descending"],
+        _QUERIES["observations"],
         {
             "device_key": found["device_key"],
             "slot": found["slot"],
             "first": first,
             "last": last,
+            "ascending": ascending,
             "limit": query.limit + 1,
         },
     )

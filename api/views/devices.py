@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, Query
 from psycopg.rows import DictRow
 
+from api.access import Role, need
 from api.dependencies import DevicePath, DevicesQuery, NoParameters, ServicesDep
 from api.errors import bad_parameter, not_found
 from api.openapi import refusals
@@ -16,7 +17,7 @@ from api.services import Services
 from devices.models import IDENTIFIER_PATTERN
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["devices"])
+router = APIRouter(prefix="/v1", tags=["devices"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_devices")
 DeviceKey = Annotated[str, msgspec.Meta(pattern=f"^{IDENTIFIER_PATTERN}$")]
 

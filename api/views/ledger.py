@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from api.access import Role, need
 from api.account_queries import LedgerQuery
 from api.account_schemas import Ledger, LedgerEntry
 from api.dependencies import ServicesDep
@@ -11,7 +12,7 @@ from api.openapi import refusals
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["account"])
+router = APIRouter(prefix="/v1", tags=["account"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_ledger")
 
 

@@ -1,6 +1,5 @@
 """Server-sent events: what changed, as soon as it is committed."""
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
@@ -11,15 +10,17 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.dependencies import LiveQuery, ServicesDep, ViewerDep
+from api.access import PersonDep, Role, in_scope, need
+from api.dependencies import LiveQuery, ServicesDep
 from api.errors import Problem
+from api.grants import Person
 from api.live import ChangedBatch, Ended, LiveHub, RenderedDevice, Reset, Subscription, TooManyClientsError
 from api.metrics import Metrics
 from api.openapi import LIVE_RESPONSES, refusals
-from api.security import Viewer
+from api.principals import Principals
 from api.views.devices import check_town, find_device
 
-router = APIRouter(prefix="/v1", tags=["live"])
+router = APIRouter(prefix="/v1", tags=["live"], dependencies=[need(Role.VIEWER)])
 KEEP_ALIVE_S = 15.0
 REACH_S = 3.0
 """How long a client waits for a service that has just started, seconds."""
@@ -36,7 +37,7 @@ RETRY_MS = 2000
 async def follow_changes(
     query: Annotated[LiveQuery, Query()],
     services: ServicesDep,
-    viewer: ViewerDep,
+    person: PersonDep,
     last_event_id: Annotated[str | None, Header(description="where to go on; a browser sends it by itself")] = None,
 ) -> Response:
     """First `hello`, then a `change` for what concerns the filter, and `reset` when the client must load again.
@@ -50,13 +51,17 @@ async def follow_changes(
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE, "the database cannot be reached right now", headers={"Retry-After": "2"}
         )
-    stream = _events(services.live, services.metrics, query, viewer, last_event_id)
+    stream = _events(services.live, services.metrics, query, (services.principals, person), last_event_id)
     try:
         # The first event tells whether there is a place; later ones cannot change the status any more.
         first = await anext(stream)
     except TooManyClientsError as refusal:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(refusal), headers={"Retry-After": "30"}) from None
     return EventStream(first, stream)
+
+
+Seen = tuple[Principals, Person]
+"""Who listens, and who knows whether that still holds."""
 
 
 class EventStream(StreamingResponse):
@@ -83,7 +88,7 @@ class EventStream(StreamingResponse):
 
 
 async def _events(
-    hub: LiveHub, metrics: Metrics, query: LiveQuery, viewer: Viewer, last_event_id: str | None
+    hub: LiveHub, metrics: Metrics, query: LiveQuery, seen: Seen, last_event_id: str | None
 ) -> AsyncGenerator[bytes, None]:
     with hub.subscribe() as subscription:
         resumed = await hub.since(last_event_id, subscription.event_id) if last_event_id else None
@@ -97,16 +102,20 @@ async def _events(
         if resumed:
             metrics.count_live_event("change")
             yield _change(resumed, query, subscription.event_id) or _place(subscription.event_id)
-        async with aclosing(_following(hub, metrics, query, viewer, subscription)) as following:
+        async with aclosing(_following(hub, metrics, query, seen, subscription)) as following:
             async for event in following:
                 yield event
 
 
 async def _following(
-    hub: LiveHub, metrics: Metrics, query: LiveQuery, viewer: Viewer, subscription: Subscription
+    hub: LiveHub, metrics: Metrics, query: LiveQuery, seen: Seen, subscription: Subscription
 ) -> AsyncGenerator[bytes, None]:
-    while viewer.expires_s is None or viewer.expires_s > time.time():
-        match await subscription.next(KEEP_ALIVE_S):
+    principals, person = seen
+    while True:
+        said = await subscription.next(KEEP_ALIVE_S)
+        if not await principals.holds(person):
+            return
+        match said:
             case ChangedBatch() as batch:
                 event = _change(batch.devices, query, batch.event_id)
                 if event is not None:
@@ -127,7 +136,8 @@ def _change(
     wanted = [
         device.content
         for device in devices
-        if (query.town is None or device.town_id == query.town)
+        if in_scope(device.town_id)
+        and (query.town is None or device.town_id == query.town)
         and (query.domain is None or device.domain == query.domain)
         and (query.device is None or device.device_id == query.device)
     ]

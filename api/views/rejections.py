@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from api.access import Role, need
 from api.account_queries import AllRejectionsQuery
 from api.dependencies import DevicePath, RejectionsQuery, ServicesDep
 from api.openapi import refusals
@@ -18,7 +19,7 @@ from sql import load_queries
 if TYPE_CHECKING:
     from devices.models import Bilingual
 
-router = APIRouter(prefix="/v1", tags=["devices"])
+router = APIRouter(prefix="/v1", tags=["devices"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_observations")
 _ALL_QUERIES = load_queries("api_ledger")
 _KEY_MAX = 2**63 - 1

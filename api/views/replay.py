@@ -6,17 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from psycopg import errors
 
-from api.account_queries import ReplayPath, ReplayWish, WriterOnly
+from api.access import PersonDep, Role, need
+from api.account_queries import ReplayPath, ReplayWish
 from api.account_schemas import Replay
 from api.dependencies import NoParameters, ServicesDep
 from api.errors import Problem, not_found
+from api.grants import Person
 from api.openapi import refusals
 from api.responses import JsonResponse
 from api.services import Services
+from api.views.devices import find_device
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["account"])
+router = APIRouter(prefix="/v1", tags=["account"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_ledger")
+_CHANGES = load_queries("api_replay")
 
 
 @router.post(
@@ -24,25 +28,34 @@ _QUERIES = load_queries("api_ledger")
     status_code=202,
     response_model=Replay,
     responses=refusals(400, 401, 403, 413, 429, 503),
-    dependencies=[WriterOnly],
+    dependencies=[need(Role.OPERATOR)],
     summary="Send refused messages the way again",
 )
 async def ask_for_replay(
-    wish: ReplayWish, _query: Annotated[NoParameters, Query()], services: ServicesDep
+    wish: ReplayWish, _query: Annotated[NoParameters, Query()], person: PersonDep, services: ServicesDep
 ) -> JsonResponse:
     """Ask for a replay after the cause of the refusals was mended; a worker begins within some seconds.
 
-    Each reading is moved once, however often it is asked; what is still wrong stays refused. Takes the token: who reads
-    an open service may not ask.
+    Each reading is moved once, however often it is asked; what is still wrong stays refused. Without a town or a device
+    it takes an operator of all towns.
     """
+    parameters = wish.parameters()
+    if wish.device is not None and wish.town is None:
+        parameters["town"] = await _town_of(services, wish.device, person)
+    person.check(Role.OPERATOR, parameters["town"])
     try:
-        row = await services.database.row_of_function(_QUERIES["request_replay"], wish.parameters())
+        async with services.changes.transaction(person) as change:
+            row = await change.row(_CHANGES["request_replay"], parameters)
+            assert row is not None  # noqa: S101 the function gives one row
+            await change.audit(
+                "replay.request",
+                town=parameters["town"],
+                subject=str(row["replay_id"]),
+                after=wish.model_dump(mode="json", by_alias=True, exclude_none=True),
+            )
     except errors.ConfigurationLimitExceeded:
         detail = "twenty replays are waiting already; see whether a worker runs"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": "60"}) from None
-    except (errors.FeatureNotSupported, errors.ReadOnlySqlTransaction):
-        detail = "this service reads a replica; replay with `python -m ingest rejections replay`"
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail) from None
     answer = await _replay(services, row["replay_id"])
     return JsonResponse(answer, 202)
 
@@ -58,6 +71,13 @@ async def read_replay(
 ) -> JsonResponse:
     """State and counts so far, in messages and readings."""
     return JsonResponse(await _replay(services, replay))
+
+
+async def _town_of(services: Services, device: str, person: Person) -> str | None:
+    """The town to which a wish about one device is bound; who may replay in all towns is bound to none."""
+    if person.may(Role.OPERATOR, None):
+        return None
+    return (await find_device(services, device))["town_id"]  # type: ignore[no-any-return]
 
 
 async def _replay(services: Services, replay: Any) -> Replay:

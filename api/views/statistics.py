@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access import Role, need
 from api.dependencies import DatastreamPath, ServicesDep, StatisticsQuery
 from api.errors import bad_parameter
 from api.openapi import refusals
@@ -16,7 +17,7 @@ from api.views.datastreams import find_datastream
 from api.windows import choose_resolution
 from devices.profiles import kept_by
 
-router = APIRouter(prefix="/v1", tags=["datastreams"])
+router = APIRouter(prefix="/v1", tags=["datastreams"], dependencies=[need(Role.VIEWER)])
 DEFAULT_SPAN = timedelta(days=1)
 SPAN_MAX = timedelta(days=3660)
 

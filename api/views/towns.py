@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access import Role, need
 from api.dependencies import NoParameters, ServicesDep, TownPath
 from api.errors import not_found
 from api.openapi import refusals
 from api.responses import JsonResponse
 from api.schemas import Overview, Towns
 
-router = APIRouter(prefix="/v1", tags=["towns"])
+router = APIRouter(prefix="/v1", tags=["towns"], dependencies=[need(Role.VIEWER)])
 
 
 @router.get("/towns", response_model=Towns, responses=refusals(400, 401, 503), summary="The towns")

@@ -14,20 +14,23 @@ echo "include_if_exists = '/etc/thubon/postgresql.conf'" >>"$PGDATA/postgresql.c
 registry=$(secret REGISTRY)
 ingest=$(secret INGEST)
 read=$(secret READ)
-if [ -z "$registry" ] || [ -z "$ingest" ] || [ -z "$read" ]; then
-  echo "100-thubon: THUBON_REGISTRY_PASSWORD, THUBON_INGEST_PASSWORD and THUBON_READ_PASSWORD are not all given: no logins made"
+api=$(secret API)
+if [ -z "$registry" ] || [ -z "$ingest" ] || [ -z "$read" ] || [ -z "$api" ]; then
+  echo "100-thubon: THUBON_REGISTRY_PASSWORD, THUBON_INGEST_PASSWORD, THUBON_READ_PASSWORD and THUBON_API_PASSWORD are not all given: no logins made"
   exit 0
 fi
 
-# The migrations, which run as the administrator, give the three roles their rights.
+# The migrations, which run as the administrator, give the roles their rights.
 psql -v ON_ERROR_STOP=1 --no-psqlrc -q -U "$POSTGRES_USER" -d "$POSTGRES_DB" \
-  -v registry="$registry" -v ingest="$ingest" -v read="$read" -v database="$POSTGRES_DB" <<'SQL'
+  -v registry="$registry" -v ingest="$ingest" -v read="$read" -v api="$api" -v database="$POSTGRES_DB" <<'SQL'
 create role thubon_owner nologin;
 create role thubon_ingest nologin;
 create role thubon_read nologin;
+create role thubon_api nologin;
 create role thubon_registry_login login password :'registry' in role thubon_owner;
 create role thubon_ingest_login login password :'ingest' in role thubon_ingest;
 create role thubon_read_login login password :'read' in role thubon_read;
+create role thubon_api_login login password :'api' in role thubon_api;
 revoke connect on database :"database" from public;
-grant connect on database :"database" to thubon_owner, thubon_ingest, thubon_read;
+grant connect on database :"database" to thubon_owner, thubon_ingest, thubon_read, thubon_api;
 SQL

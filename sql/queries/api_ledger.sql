@@ -27,11 +27,6 @@ where received_time >= %(first)s and received_time < %(last)s
 order by received_time desc, rejection_key desc
 limit %(limit)s;
 
--- name: request_replay
--- Asks a worker to replay; answers the id of the wish.
-select request_replay(%(reason)s::text, %(device)s::text, %(town)s::text, %(first)s::timestamptz,
-                      %(last)s::timestamptz) as replay_id;
-
 -- name: replay
 -- How far a replay is.
 select replay_id, requested_time, reason, device_id, town_id, first_time, last_time, state, started_time, finished_time,

@@ -6,29 +6,10 @@ from datastream s
 join device d using (device_key)
 where s.datastream_id = %(datastream)s;
 
--- name: observations_ascending
--- Raw history, oldest first. No two rows of a device share a time, so a time alone is the cursor.
-select phenomenon_time, received_time, value_by_slot[%(slot)s] as value,
-       coalesce(quality_by_slot[%(slot)s], 0::smallint) as quality
-from observation_set
-where device_key = %(device_key)s
-  and phenomenon_time >= %(first)s
-  and phenomenon_time < %(last)s
-  and value_by_slot[%(slot)s] <> 'NaN'
-order by phenomenon_time
-limit %(limit)s;
-
--- name: observations_descending
--- Raw history, newest first.
-select phenomenon_time, received_time, value_by_slot[%(slot)s] as value,
-       coalesce(quality_by_slot[%(slot)s], 0::smallint) as quality
-from observation_set
-where device_key = %(device_key)s
-  and phenomenon_time >= %(first)s
-  and phenomenon_time < %(last)s
-  and value_by_slot[%(slot)s] <> 'NaN'
-order by phenomenon_time desc
-limit %(limit)s;
+-- name: observations
+-- Raw history, oldest or newest first. No two rows of a device share a time, so a time alone is the cursor.
+select phenomenon_time, received_time, value, quality
+from observation_page(%(device_key)s, %(slot)s, %(first)s, %(last)s, %(ascending)s, %(limit)s);
 
 -- name: rejections
 -- Why messages of or about one device were refused, newest first. Two searches, each served by its own index.

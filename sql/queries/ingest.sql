@@ -152,9 +152,24 @@ where h.count > 0
 -- Makes both staging tables empty for the next block of the same transaction.
 truncate staging, staging_merged
 
+-- name: create_staging_rejection
+-- What was refused waits here within its transaction: row-level security lets nobody but the owner copy into rejection.
+create temporary table if not exists staging_rejection (
+  received_time timestamptz, town_id text, source text, device_id text, family text, topic text, reason text, detail text,
+  readings integer, subjects jsonb, payload bytea, payload_bytes integer, retained boolean, qos smallint, message integer,
+  message_received integer, message_missing integer, assigned_time timestamptz, unkept integer
+) on commit delete rows
+
+-- name: insert_rejections
+-- What was refused, with its bytes, in the order in which it was copied.
+with taken as (delete from staging_rejection returning *)
+insert into rejection (received_time, town_id, source, device_id, family, topic, reason, detail, readings, subjects, payload,
+                       payload_bytes, retained, qos, message, message_received, message_missing, assigned_time, unkept)
+select * from taken
+
 -- name: copy_rejections
--- What was refused, with its bytes.
-copy rejection (received_time, town_id, source, device_id, family, topic, reason, detail, readings, subjects, payload,
+-- First step to rejection.
+copy staging_rejection (received_time, town_id, source, device_id, family, topic, reason, detail, readings, subjects, payload,
                 payload_bytes, retained, qos, message, message_received, message_missing, assigned_time, unkept)
 from stdin
 

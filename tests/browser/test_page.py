@@ -11,7 +11,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from tests.browser.conftest import AIR, COUNTER, GAUGE, NEVER_SEEN, OFFLINE, RETIRED, STALE, all_items, load
-from tests.integration.api.conftest import TOKEN, make_settings, serve
+from tests.integration.api.conftest import make_settings, serve
+from tests.integration.api.people import PASSWORD, add_account
 
 if TYPE_CHECKING:
     import httpx
@@ -187,19 +188,24 @@ async def test_axe_finds_nothing_serious(screen: Page, size: tuple[int, int], sc
     assert await screen.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
-async def test_without_a_log_in_the_page_asks_for_the_token(page: Page, database: Database, seed: Seed) -> None:
-    settings = make_settings(database.read_url)
+async def test_without_a_log_in_the_page_asks_for_name_and_password(page: Page, database: Database, seed: Seed) -> None:
+    add_account(seed, "an.nguyen", {"hoi-an": "viewer"})
+    settings = make_settings(database.read_url, database_url=database.api_url)
     async with serve(settings):
         await page.goto(f"http://127.0.0.1:{settings.http_port}/")
         await expect(page.locator("#login")).to_be_visible()
         await expect(page.locator("tr[data-device]")).to_have_count(0)
-        await page.locator("#token").fill("wrong-token-wrong-token-wrong")
+        await expect(page.locator("#login-openid")).to_be_hidden()
+        await page.locator("#user-name").fill("an.nguyen")
+        await page.locator("#password").fill("wrong")
         await page.keyboard.press("Enter")
-        await expect(page.locator("#login-error")).to_have_text("Mã truy cập không đúng.")
-        await page.locator("#token").fill(TOKEN)
+        await expect(page.locator("#login-error")).to_have_text("Tên hoặc mật khẩu không đúng.")
+        await page.locator("#password").fill(PASSWORD)
         await page.keyboard.press("Enter")
         await expect(page.locator("#login")).to_be_hidden()
-        await expect(page.locator("tr[data-device]").first).to_be_visible()
+        # A person of Hoi An sees Hoi An alone.
+        await expect(page.locator("tr[data-device]")).to_have_count(2)
+        await expect(page.locator("#town-switch [data-town=tam-ky]")).to_have_count(0)
         await expect(page.locator("#banner-open")).to_be_hidden()
         await page.locator("#log-out").click()
         await expect(page.locator("#login")).to_be_visible()

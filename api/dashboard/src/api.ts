@@ -52,18 +52,25 @@ async function get<T>(
 
 const segment = encodeURIComponent;
 
-export const session = (): Promise<Session> => get("/v1/session");
+/** What the server wants to see with a change, so that no page of another site can make one. */
+let csrf = "";
 
-export async function logIn(token: string): Promise<void> {
+export async function session(): Promise<Session> {
+  const answer = await get<Session>("/v1/session");
+  csrf = answer.csrf ?? "";
+  return answer;
+}
+
+export async function logIn(name: string, password: string): Promise<void> {
   await ask("/v1/session", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ token }),
+    body: JSON.stringify({ name, password }),
   });
 }
 
 export async function logOut(): Promise<void> {
-  await ask("/v1/session", { method: "DELETE" });
+  await ask("/v1/session", { method: "DELETE", headers: { "x-csrf-token": csrf } });
 }
 
 export const towns = async (): Promise<Town[]> => (await get<Page<Town>>("/v1/towns")).items;

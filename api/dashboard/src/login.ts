@@ -2,22 +2,34 @@ import { ApiError, logIn } from "./api";
 import { byId, h, setText } from "./dom";
 import { t } from "./i18n";
 
-/** Asks for the access token when the API answers 401. */
+/** Asks for name and password when the API answers 401, and offers the city's own log-in where there is one. */
 export class LoginView {
   private readonly dialog = byId<HTMLDialogElement>("login");
   private readonly title = h("h2", { id: "login-title" });
   private readonly help = h("p", { class: "muted", id: "login-help" });
-  private readonly label = h("label", { for: "token" });
-  private readonly token = h("input", {
-    id: "token",
+  private readonly nameLabel = h("label", { for: "user-name" });
+  private readonly name = h("input", {
+    id: "user-name",
+    type: "text",
+    autocomplete: "username",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+    maxlength: 63,
+    "aria-describedby": "login-help login-error",
+  });
+  private readonly passwordLabel = h("label", { for: "password" });
+  private readonly password = h("input", {
+    id: "password",
     type: "password",
     autocomplete: "current-password",
     required: true,
-    maxlength: 512,
+    maxlength: 200,
     "aria-describedby": "login-help login-error",
   });
   private readonly error = h("p", { class: "login-error", id: "login-error", role: "alert" });
   private readonly button = h("button", { type: "submit", class: "primary" });
+  private readonly openId = h("a", { id: "login-openid", href: "/v1/session/openid", hidden: true });
 
   constructor(private readonly onDone: () => void) {
     const form = h(
@@ -25,10 +37,13 @@ export class LoginView {
       { method: "dialog" },
       this.title,
       this.help,
-      this.label,
-      this.token,
+      this.nameLabel,
+      this.name,
+      this.passwordLabel,
+      this.password,
       this.error,
       this.button,
+      this.openId,
     );
     this.dialog.append(form);
     form.addEventListener("submit", (event) => {
@@ -42,29 +57,34 @@ export class LoginView {
   words(): void {
     setText(this.title, t("loginTitle"));
     setText(this.help, t("loginHelp"));
-    setText(this.label, t("token"));
+    setText(this.nameLabel, t("userName"));
+    setText(this.passwordLabel, t("password"));
     setText(this.button, t("loginButton"));
+    setText(this.openId, t("loginOpenId"));
   }
 
-  ask(): void {
+  /** Opens the dialog; `openId`: whether the city's own log-in can be used. */
+  ask(openId: boolean): void {
+    this.openId.hidden = !openId;
     if (this.dialog.open) return;
     this.dialog.showModal();
-    this.token.focus();
+    this.name.focus();
   }
 
   private async submit(): Promise<void> {
     this.button.disabled = true;
     setText(this.error, "");
     try {
-      await logIn(this.token.value);
-      this.token.value = "";
+      await logIn(this.name.value.trim(), this.password.value);
+      this.password.value = "";
       this.dialog.close();
       this.onDone();
     } catch (error) {
-      const refused = error instanceof ApiError && (error.status === 401 || error.status === 403);
-      const detail = error instanceof ApiError && error.status !== 0 ? error.message : t("noAnswer");
-      setText(this.error, refused ? t("loginWrong") : t("loginFailed", { detail }));
-      this.token.focus();
+      const status = error instanceof ApiError ? error.status : 0;
+      const detail = error instanceof ApiError && status !== 0 ? error.message : t("noAnswer");
+      const words = status === 401 ? t("loginWrong") : status === 429 ? t("loginWait") : t("loginFailed", { detail });
+      setText(this.error, words);
+      this.password.focus();
     } finally {
       this.button.disabled = false;
     }

@@ -110,7 +110,10 @@ everySecond(() => {
 function refuse(): void {
   live.close();
   loader.stop();
-  login.ask();
+  api.session().then(
+    (session) => login.ask(session.openid),
+    () => login.ask(false),
+  );
 }
 
 async function leave(): Promise<void> {

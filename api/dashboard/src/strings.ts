@@ -33,12 +33,18 @@ export const STRINGS = {
 
   loginTitle: { vi: "Đăng nhập", en: "Log in" },
   loginHelp: {
-    vi: "Nhập mã truy cập do người quản trị hệ thống cấp.",
-    en: "Enter the access token given by the system's administrator.",
+    vi: "Dùng tài khoản do người quản trị hệ thống cấp.",
+    en: "Use the account given by the system's administrator.",
   },
-  token: { vi: "Mã truy cập", en: "Access token" },
+  userName: { vi: "Tên đăng nhập", en: "User name" },
+  password: { vi: "Mật khẩu", en: "Password" },
+  loginOpenId: { vi: "Đăng nhập bằng tài khoản của thành phố", en: "Log in with the city's account" },
   loginButton: { vi: "Đăng nhập", en: "Log in" },
-  loginWrong: { vi: "Mã truy cập không đúng.", en: "The access token is wrong." },
+  loginWrong: { vi: "Tên hoặc mật khẩu không đúng.", en: "The name or the password is wrong." },
+  loginWait: {
+    vi: "Đăng nhập sai quá nhiều lần. Chờ một phút rồi thử lại.",
+    en: "Too many failed logins. Wait a minute and try again.",
+  },
   loginFailed: { vi: "Chưa đăng nhập được: {detail}.", en: "Could not log in: {detail}." },
 
   overviewTitle: { vi: "Tổng quan đô thị", en: "Towns at a glance" },

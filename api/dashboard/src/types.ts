@@ -153,5 +153,9 @@ export interface DeviceChange {
 export interface Session {
   /** Null: not logged in. */
   role: string | null;
+  /** To be shown with every change; null: nobody logged in by this page. */
+  csrf: string | null;
   open: boolean;
+  /** Whether one can log in at the city's own provider. */
+  openid: boolean;
 }

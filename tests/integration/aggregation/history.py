@@ -157,7 +157,7 @@ from window_statistics
 
 def compare(database: Database) -> int:
     """Hold what is kept against plain SQL over the observations; answers how many windows there are."""
-    with psycopg.connect(database.read_url) as connection:
+    with psycopg.connect(database.reader_of_all_url) as connection:
         expected = {row[:3]: row[3:] for row in connection.execute(_EXPECTED.encode()).fetchall()}
         kept = {row[:3]: row[3:] for row in connection.execute(_KEPT.encode()).fetchall()}
     assert kept.keys() == expected.keys(), (

@@ -72,7 +72,7 @@ def test_what_slots_keep_follows_the_observations_through_merges_and_repairs(dat
     settle(made)
     connection.close()
     readings = _readings(database)
-    with psycopg.connect(database.read_url, row_factory=psycopg.rows.dict_row) as reader:
+    with psycopg.connect(database.reader_of_all_url, row_factory=psycopg.rows.dict_row) as reader:
         windows = reader.execute(
             "select length_s, start_time, (extract(epoch from start_time) * 1000000)::bigint as start_us, energy, east,"
             " north, weight, weight_by_value, held_value_s, held_s, increase, resets, state_s, transitions, above,"
@@ -106,7 +106,7 @@ def _marks(database: Database) -> list[tuple[int, int, int]]:
 
 def _readings(database: Database) -> dict[int, list[tuple[int, float]]]:
     found: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    with psycopg.connect(database.read_url) as reader:
+    with psycopg.connect(database.reader_of_all_url) as reader:
         rows = reader.execute(
             "select (extract(epoch from phenomenon_time) * 1000000)::bigint, value_by_slot, quality_by_slot"
             " from observation_set order by phenomenon_time"

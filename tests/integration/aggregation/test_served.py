@@ -62,7 +62,7 @@ def test_served_statistics_follow_the_observations_whatever_is_folded(database: 
     span_us = int(random.choice([HOUR_US, 40 * HOUR_US, 900 * HOUR_US]))
     batches = random_batches(random, [(key, len(streams)) for key, streams in devices], batches=9, span_us=span_us)
     made, connection = keeper(database, NOON_US + span_us // 2)
-    with connection, psycopg.connect(database.read_url, row_factory=dict_row) as reader:
+    with connection, psycopg.connect(database.reader_of_all_url, row_factory=dict_row) as reader:
         for batch in batches:
             commit(database, batch)
             while made.take_changes():

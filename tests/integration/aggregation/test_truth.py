@@ -95,14 +95,14 @@ def test_windows_whose_observations_went_are_sealed(database: Database, devices:
     made, connection = keeper(database, NOON_US + 48 * HOUR_US)
     commit(database, Batch([(key, NOON_US + hour * HOUR_US, [5.0] * slots, None) for hour in range(0, 72, 5)]))
     settle(made)
-    with psycopg.connect(database.read_url) as reader:
+    with psycopg.connect(database.reader_of_all_url) as reader:
         before = reader.execute("select datastream_id, length_s, start_time, sum from window_statistics").fetchall()
     with psycopg.connect(database.ingest_url) as ingest:
         ingest.execute("select drop_observations_before(to_timestamp(%s))", [(NOON_US + 40 * HOUR_US) / 1e6]).fetchall()
     commit(database, Batch([(key, NOON_US + 1_000_000, [9.0] * slots, None)]))
     settle(made)
     connection.close()
-    with psycopg.connect(database.read_url) as reader:
+    with psycopg.connect(database.reader_of_all_url) as reader:
         after = reader.execute("select datastream_id, length_s, start_time, sum from window_statistics").fetchall()
         sealed = reader.execute("select count(*) from window_statistics where sealed").fetchone()
     assert sorted(after) == sorted(before)

@@ -75,7 +75,7 @@ def seed(database: Database) -> Iterator[Seed]:
 @pytest.fixture
 def settings(database: Database) -> ApiSettings:
     """Settings of this test's API."""
-    return make_settings(database.read_url)
+    return make_settings(database.read_url, database_url=database.api_url)
 
 
 @pytest_asyncio.fixture

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from api import schemas
 from api.live import QUEUED_EVENTS
-from api.security import TokenGuard
-from tests.integration.api.conftest import TOKEN, client_of, make_settings, serve
+from tests.integration.api.conftest import client_of, make_settings, serve
+from tests.integration.api.people import add_account, open_session
 from tests.integration.api.seed import Seed, ago, now
 
 if TYPE_CHECKING:
@@ -320,10 +320,11 @@ async def test_a_quiet_stream_is_kept_alive_and_tells_its_place(
 
 
 async def test_a_stream_ends_with_its_session(
-    client: httpx.AsyncClient, stranger: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, stranger: httpx.AsyncClient, seed: Seed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.views.live.KEEP_ALIVE_S", 0.2)
-    cookie = TokenGuard(TOKEN, session_s=2).new_session()
+    add_account(seed, "an", {"*": "viewer"})
+    cookie = open_session(seed, "an", life_s=2)
     headers = {"Cookie": f"thubon_session={cookie}"}
     async with asyncio.timeout(10), stranger.stream("GET", "/v1/live", headers=headers) as response:
         assert response.status_code == 200

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import base64
 import re
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ValidationError
 
-from api import schemas
+from api import people_schemas
 from api.settings import wrong_settings
 from tests.integration.api.conftest import TOKEN, checked, client_of, make_settings, serve
+from tests.integration.api.people import PASSWORD, add_account
 
 if TYPE_CHECKING:
     import httpx
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
     from api.settings import ApiSettings
     from tests.fix_database import Database
+    from tests.integration.api.seed import Seed
 
 URL = "postgresql://reader@127.0.0.1/thubon"
-OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/session"}
+LOGIN = {"name": "an", "password": PASSWORD}
+OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/v1/session", "/v1/session/openid", "/v1/session/openid/done"}
 
 
 def filled(path: str) -> str:
@@ -30,12 +33,21 @@ async def test_every_path_of_the_contract_but_the_session_asks_who_asks(
     app: FastAPI, stranger: httpx.AsyncClient
 ) -> None:
     described = app.openapi()["paths"]
-    asked = [(path, method) for path in described if path not in OPEN_PATHS for method in described[path]]
-    assert len(asked) == 19
+    asked = [
+        (path, method)
+        for path, operations in described.items()
+        for method, operation in operations.items()
+        if operation.get("x-thubon-role", "anybody") != "anybody"
+    ]
+    assert len(asked) >= 13
+    assert {path for path, _ in asked} == {path for path in described if path not in OPEN_PATHS}
 
+    addresses = (f"{n // 250}.{n % 250}" for n in count())
     for path, method in asked:
         for headers in ({}, {"Authorization": "Bearer"}, {"Authorization": f"Basic {TOKEN}"},
                         {"Authorization": f"Bearer {TOKEN}x"}, {"Cookie": "thubon_session=x"}):  # fmt: skip
+            # Each from an address of its own: guessing from one is slowed down.
+            headers["X-Forwarded-For"] = f"10.0.{next(addresses)}"
             response = await stranger.request(method, filled(path), headers=headers)
 
             assert response.status_code == 401, path
@@ -49,55 +61,57 @@ async def test_what_is_for_machines_needs_no_login(stranger: httpx.AsyncClient) 
 
 
 async def test_a_login_gives_a_cookie_that_scripts_cannot_read_and_that_opens_everything(
-    stranger: httpx.AsyncClient,
+    stranger: httpx.AsyncClient, seed: Seed
 ) -> None:
-    before = checked(schemas.SessionState, await stranger.get("/v1/session"))
+    add_account(seed, "an", {"*": "viewer"})
+    before = checked(people_schemas.SessionState, await stranger.get("/v1/session"))
 
-    response = await stranger.post("/v1/session", json={"token": TOKEN})
+    response = await stranger.post("/v1/session", json=LOGIN)
 
     assert response.status_code == 204
     cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert "Secure" not in cookie
-    assert TOKEN not in cookie
-    assert before == {"role": None, "open": False}
-    assert (await stranger.get("/v1/session")).json() == {"role": "viewer", "open": False}
+    assert (before["role"], before["name"], before["open"]) == (None, None, False)
+    session = checked(people_schemas.SessionState, await stranger.get("/v1/session"))
+    assert (session["role"], session["name"], session["grants"]) == ("viewer", "an", {"*": "viewer"})
     assert (await stranger.get("/v1/towns")).status_code == 200
-    assert (await stranger.delete("/v1/session")).status_code == 204
+    token = {"X-CSRF-Token": session["csrf"]}
+    assert (await stranger.delete("/v1/session", headers=token)).status_code == 204
     assert (await stranger.get("/v1/towns")).status_code == 401
+    # The cookie is worth nothing any more, wherever it was kept.
+    kept = {"Cookie": f"thubon_session={response.cookies['thubon_session']}"}
+    assert (await stranger.get("/v1/towns", headers=kept)).status_code == 401
 
 
 async def test_behind_https_the_cookie_is_secure_and_browsers_are_told_to_stay_there(
-    stranger: httpx.AsyncClient,
+    stranger: httpx.AsyncClient, seed: Seed
 ) -> None:
-    response = await stranger.post("/v1/session", json={"token": TOKEN}, headers={"X-Forwarded-Proto": "https"})
+    add_account(seed, "an", {"*": "viewer"})
+    response = await stranger.post("/v1/session", json=LOGIN, headers={"X-Forwarded-Proto": "https"})
 
     assert "Secure" in response.headers["Set-Cookie"]
     assert "Strict-Transport-Security" in response.headers
 
 
-async def test_a_changed_cookie_opens_nothing(stranger: httpx.AsyncClient) -> None:
-    response = await stranger.post("/v1/session", json={"token": TOKEN})
-    cookie = response.cookies["thubon_session"]
-    stranger.cookies.clear()
-    raw = bytearray(base64.urlsafe_b64decode(cookie))
-    for i in range(len(raw)):
-        raw[i] ^= 1
-        forged = base64.urlsafe_b64encode(raw).decode()
-        raw[i] ^= 1
-        answer = await stranger.get("/v1/session", headers={"Cookie": f"thubon_session={forged}"})
+async def test_guessing_a_password_is_slowed_down_by_account_and_by_address(
+    app: FastAPI, stranger: httpx.AsyncClient, seed: Seed
+) -> None:
+    add_account(seed, "an", {"*": "viewer"})
 
-        assert answer.json()["role"] is None, i
+    async def guess(name: str, address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        answer = await stranger.post("/v1/session", json={"name": name, "password": "guess"}, headers=headers)
+        return answer.status_code
 
-
-async def test_guessing_the_token_is_slowed_down(app: FastAPI, stranger: httpx.AsyncClient) -> None:
-    statuses = [(await stranger.post("/v1/session", json={"token": f"guess-{i}"})).status_code for i in range(12)]
-
-    assert statuses == [401] * 10 + [429] * 2
-    response = await stranger.post("/v1/session", json={"token": TOKEN})
+    # Many addresses, one account.
+    assert [await guess("an", f"10.0.0.{n}") for n in range(12)] == [401] * 10 + [429] * 2
+    response = await stranger.post("/v1/session", json=LOGIN)
     assert response.status_code == 429
     assert 0 < int(response.headers["Retry-After"]) <= 61
+    # One address, many accounts.
+    assert [await guess(f"nobody-{n}", "10.0.1.1") for n in range(12)] == [401] * 10 + [429] * 2
     assert (await stranger.get("/v1/towns", headers={"Authorization": f"Bearer {TOKEN}"})).status_code == 200
 
 
@@ -105,16 +119,16 @@ async def test_a_bad_login_body_is_refused(stranger: httpx.AsyncClient) -> None:
     for content, media_type, status in (
         (b"{", "application/json", 400),
         (b"{}", "application/json", 400),
-        (b'{"token": 1}', "application/json", 400),
-        (b'{"token": "x", "user": "y"}', "application/json", 400),
-        (b'{"token": "' + TOKEN.encode() + b'"}', "text/plain", 400),
+        (b'{"name": "an", "password": 1}', "application/json", 400),
+        (b'{"name": "an", "password": "x", "user": "y"}', "application/json", 400),
+        (b'{"name": "an", "password": "' + PASSWORD.encode() + b'"}', "text/plain", 400),
         (b"x" * 20_000, "application/json", 413),
     ):
         response = await stranger.post("/v1/session", content=content, headers={"Content-Type": media_type})
 
         assert response.status_code == status, (content[:40], response.text)
         assert response.headers["Content-Type"] == "application/problem+json"
-        assert TOKEN not in response.text
+        assert PASSWORD not in response.text
 
 
 async def test_a_body_whose_length_is_not_told_is_bounded_too(stranger: httpx.AsyncClient) -> None:
@@ -131,8 +145,9 @@ async def test_an_open_viewer_needs_no_login_and_says_so(database: Database) -> 
     settings = make_settings(database.read_url, open_viewer=True, api_token=None)
     async with serve(settings), client_of(settings, token=None) as client:
         assert (await client.get("/v1/towns")).status_code == 200
-        assert (await client.get("/v1/session")).json() == {"role": "viewer", "open": True}
-        assert (await client.post("/v1/session", json={"token": "x" * 30})).status_code == 401
+        session = (await client.get("/v1/session")).json()
+        assert (session["role"], session["name"], session["open"]) == ("viewer", "open", True)
+        assert (await client.post("/v1/session", json=LOGIN)).status_code == 503
         for name in ("evil.example", "127.0.0.1.evil.example", "evil.example:8000", ""):
             response = await client.get("/v1/towns", headers={"Host": name})
             assert response.status_code == 421, name
@@ -143,7 +158,7 @@ async def test_an_open_viewer_needs_no_login_and_says_so(database: Database) -> 
 @pytest.mark.parametrize(
     ("changes", "setting"),
     [
-        ({"api_token": None}, "THUBON_API_TOKEN"),
+        ({"api_token": None}, "THUBON_DATABASE_URL"),
         ({"api_token": "short"}, "THUBON_API_TOKEN"),
         ({"open_viewer": True, "http_host": "0.0.0.0"}, "THUBON_OPEN_VIEWER"),
         ({"open_viewer": True, "http_host": "192.168.1.5"}, "THUBON_OPEN_VIEWER"),

@@ -94,14 +94,14 @@ async def test_a_query_that_takes_too_long_is_a_503_problem(database: Database, 
 
 async def test_the_login_of_the_api_can_change_nothing(app: FastAPI) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        await app.state.services.database.rows("delete from device_status")
+        await app.state.services.database.rows("delete from town")
 
 
 async def test_every_metric_of_the_catalogue_is_exposed_and_no_other(client: httpx.AsyncClient) -> None:
     await client.get("/v1/devices?limit=0")
     await client.get("/v1/devices/some-device")
     await client.get("/v1/some/path/nobody/knows")
-    await client.post("/v1/session", json={"token": "x"})
+    await client.post("/v1/session", json={"name": "x", "password": "x"})
     text = (await client.get("/metrics")).text
 
     families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}

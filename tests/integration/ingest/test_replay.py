@@ -258,7 +258,7 @@ def test_a_worker_fulfils_a_wish_within_a_second_and_tells_how_far_it_is(
     ])  # fmt: skip
     register(database.url, devices=1, prefix="new")
     worker.start()
-    with psycopg.connect(database.read_url) as reader:
+    with psycopg.connect(database.api_url) as reader:
         reader.execute("select request_replay('unknown-device', 'new-1', null, null, null)")
     wait_until(lambda: rows("select state from replay_request") == [("done",)], what="the replay")
     assert rows("select messages, mended, stored, refused, error from replay_request") == [(1200, 1200, 1200, 0, None)]

@@ -1,13 +1,13 @@
 -- Everything that makes a schema, one fact a row (kind, name, fact), extensions' own objects left out.
 with own as (
-  select c.oid, c.relname, c.relkind, c.relowner, c.relpersistence, c.reloptions, c.relacl, c.relrowsecurity
+  select c.oid, case c.relnamespace when 'granted'::regnamespace then 'granted.' else '' end || c.relname as relname, c.relkind, c.relowner, c.relpersistence, c.reloptions, c.relacl, c.relrowsecurity
   from pg_class c
-  where c.relnamespace = 'public'::regnamespace
+  where c.relnamespace in ('public'::regnamespace, 'granted'::regnamespace)
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 ), routine as (
   select p.oid, p.oid::regprocedure::text as name, p.proowner, p.proacl
   from pg_proc p
-  where p.pronamespace = 'public'::regnamespace
+  where p.pronamespace in ('public'::regnamespace, 'granted'::regnamespace)
     and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 )
 select 'relation' as kind, relname::text as name,
@@ -46,7 +46,9 @@ select 'grant', name, concat_ws(' ', g.privilege_type, case g.grantee when 0 the
 from routine, aclexplode(proacl) g
 union all
 select 'grant', nspname, concat_ws(' ', g.privilege_type, case g.grantee when 0 then 'public' else g.grantee::regrole::text end)
-from pg_namespace, aclexplode(nspacl) g where nspname = 'public'
+from pg_namespace, aclexplode(nspacl) g where nspname in ('public', 'granted')
+union all
+select 'member', r.rolname, m.roleid::regrole::text from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname = 'thubon_api'
 union all
 select 'comment', relname, obj_description(oid, 'pg_class') from own where obj_description(oid, 'pg_class') is not null
 union all

@@ -170,7 +170,7 @@ def test_many_may_make_and_drop_the_same_pieces_at_once(
 
 
 def test_a_reader_does_not_hold_up_a_new_partition(plain_database: Database, plain_database_url: str) -> None:
-    with psycopg.connect(plain_database.read_url) as reader, psycopg.connect(plain_database_url) as other:
+    with psycopg.connect(plain_database.reader_of_all_url) as reader, psycopg.connect(plain_database_url) as other:
         reader.execute("select count(*) from observation_set")
         other.execute("set lock_timeout = '2s'")
         other.execute("select ensure_observation_partitions(%s, %s)", [_TIME, _TIME])

@@ -61,6 +61,10 @@ _CHANGES = [
     "alter table latest owner to thubon_ingest",
     "comment on column observation_set.quality_by_slot is null",
     "update town set position = 9 where town_id = 'tam-ky'",
+    "alter table audit disable row level security",
+    "drop policy device_read on device",
+    "alter view granted.observation_set reset (security_barrier)",
+    "grant update on audit to thubon_api",
     "select set_chunk_time_interval('observation_set', interval '7 days')",
 ]
 

@@ -104,6 +104,23 @@ def _fill(connection: psycopg.Connection) -> None:
         "insert into site_ward select site_key, ward_id, 'declared' from site, (select ward_id from ward limit 1) w"
     )
     connection.execute("insert into window_sketch values (%s, 900, now(), 1, '{7,9}', '{2,1}')", [keys[0]])
+    _fill_people(connection)
+
+
+def _fill_people(connection: psycopg.Connection) -> None:
+    connection.execute("insert into account (name, display_name, password_hash) values ('an', 'An', 'argon2')")
+    connection.execute("insert into account_grant select account_id, 'hoi-an', 'viewer' from account")
+    connection.execute(
+        "insert into page_session (session_hash, account_id, name, expires_time, address)"
+        " select '\\x01', account_id, name, now(), '127.0.0.1' from account"
+    )
+    connection.execute("insert into openid_attempt values ('\\x01', 'nonce', 'verifier', now())")
+    connection.execute(
+        "insert into api_key (name, key_hash, beginning, created_by, expires_time)"
+        " values ('k', '\\x01', 'b', 'an', now())"
+    )
+    connection.execute("insert into api_key_grant select key_id, null, 'viewer' from api_key")
+    connection.execute("insert into audit (actor, action, outcome, subject) values ('an', 'a', 'done', 's')")
 
 
 def test_rows_of_the_previous_version_survive_the_upgrade(empty_url: str) -> None:

@@ -1,0 +1,180 @@
+"""Local accounts: passwords and logins."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from psycopg.types.json import Jsonb
+
+from api.errors import Problem
+from api.grants import grant_words
+from api.principals import digest
+from api.security import new_secret
+from sql import load_queries
+
+if TYPE_CHECKING:
+    from api.audit import Refusals
+    from api.changes import Changes
+    from api.metrics import Metrics
+    from api.openid import Claims
+    from api.throttle import Brake
+
+_QUERIES = load_queries("api_access")
+
+PASSWORD_MIN: Final = 12
+PASSWORD_MAX: Final = 200
+HASHER: Final = PasswordHasher()
+"""Argon2id with the library's costs: RFC 9106, the second recommended choice (64 MiB, three passes, four lanes)."""
+_AT_A_TIME: Final = 2
+"""Passwords proved at a time: each takes 64 MiB."""
+
+
+class Passwords:
+    """Hashes and proves passwords, a few at a time, off the event loop."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_AT_A_TIME)
+        self._nobodys = HASHER.hash(new_secret())
+
+    async def hash(self, password: str) -> str:
+        """What is kept of a password."""
+        async with self._places:
+            return await asyncio.to_thread(HASHER.hash, password)
+
+    async def prove(self, password_hash: str | None, password: str) -> bool:
+        """Whether this is the password; without a hash the same work is done, for nothing.
+
+        Args:
+            password_hash: what is kept; None: there is no such account, or it may not log in.
+            password: as somebody typed it.
+        """
+        async with self._places:
+            right = await asyncio.to_thread(_verify, password_hash or self._nobodys, password)
+        return right and password_hash is not None
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    try:
+        return HASHER.verify(password_hash, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+class Logins:
+    """Opens and ends sessions of the page.
+
+    Args:
+        changes: where accounts and sessions are kept.
+        passwords: proves passwords.
+        audit: told of refused logins.
+        metrics: counts.
+        by_address: slows down guessing from one address.
+        by_account: slows down guessing of one account's password.
+        life_s: life of a session, seconds.
+    """
+
+    def __init__(
+        self,
+        changes: Changes,
+        passwords: Passwords,
+        audit: Refusals,
+        metrics: Metrics,
+        *,
+        by_address: Brake,
+        by_account: Brake,
+        life_s: int,
+    ) -> None:
+        self._changes = changes
+        self.passwords = passwords
+        self._audit = audit
+        self._metrics = metrics
+        self._by_address = by_address
+        self._by_account = by_account
+        self.life_s = life_s
+
+    async def log_in(self, name: str, password: str, address: str) -> str:
+        """Open a session for an account; answers the cookie's value.
+
+        Raises:
+            Problem: 401, there is no such account, or its password is another, or it is disabled: the audit says
+                which; 429, too many tries; 503, there is no database of accounts.
+        """
+        name = name.lower()
+        wait_s = max(self._by_address.wait_s(address), self._by_account.wait_s(name))
+        if wait_s > 0:
+            self._refuse(name, address, "too many failed logins")
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too many failed logins; wait",
+                headers={"Retry-After": str(int(wait_s) + 1)},
+            )
+        row = await self._changes.row(_QUERIES["account_to_prove"], {"name": name})
+        reason = "there is no such account" if row is None else None
+        if row is not None and row["disabled_time"] is not None:
+            reason = "the account is disabled"
+        password_hash = None if row is None or reason else row["password_hash"]
+        if not await self.passwords.prove(password_hash, password) or row is None:
+            self._by_address.failed(address)
+            self._by_account.failed(name)
+            self._metrics.login_failures.inc()
+            self._refuse(name, address, reason or "the password is wrong")
+            raise Problem(HTTPStatus.UNAUTHORIZED, "name or password is wrong", headers={"WWW-Authenticate": "Bearer"})
+        self._by_account.forget(name)
+        stale = HASHER.check_needs_rehash(row["password_hash"])
+        fresh = await self.passwords.hash(password) if stale else None
+        await self._changes.execute(
+            _QUERIES["account_logged_in"], {"account_id": row["account_id"], "password_hash": fresh}
+        )
+        return await self._open(row["account_id"], None, row["name"], None, self.life_s, address)
+
+    async def let_in(self, claims: Claims, address: str) -> tuple[str, int]:
+        """Open a session for whom the provider named; answers the cookie's value and the session's life in seconds.
+
+        Raises:
+            Problem: 403, the provider names no group that was granted anything.
+        """
+        if not claims.grants:
+            self._audit.refused(
+                f"openid:{claims.name}", address, "session.open", claims.name, "no group grants anything"
+            )
+            raise Problem(HTTPStatus.FORBIDDEN, "nothing was granted to you here; ask the administrator")
+        cookie = await self._open(
+            None, claims.subject, claims.name, Jsonb(grant_words(claims.grants)), self.life_s, address
+        )
+        return cookie, self.life_s
+
+    async def end(self, cookie: str) -> None:
+        """End the session of a cookie, if there is one."""
+        await self._changes.execute(_QUERIES["end_session"], {"session_hash": digest(cookie)})
+
+    async def tidy(self) -> None:
+        """Throw away what has ended by itself, once an hour, until cancelled."""
+        while True:
+            await asyncio.sleep(3600)
+            if self._changes.possible:
+                await self._changes.execute(_QUERIES["end_old_sessions"])
+
+    async def _open(
+        self, account_id: Any, subject: str | None, name: str, grants: Jsonb | None, life_s: int, address: str
+    ) -> str:
+        cookie = new_secret()
+        await self._changes.execute(
+            _QUERIES["add_session"],
+            {
+                "session_hash": digest(cookie),
+                "account_id": account_id,
+                "subject": subject,
+                "name": name,
+                "grants": grants,
+                "life_s": life_s,
+                "address": address,
+            },
+        )
+        return cookie
+
+    def _refuse(self, name: str, address: str, reason: str) -> None:
+        self._audit.refused("-", address, "session.open", name, reason)
