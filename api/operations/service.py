@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from api.cache import Kept, Moment
+from api.grants import everywhere
 from api.operations.aggregate import Asked, read_aggregate
 from api.operations.board import make_board
 from api.operations.domains import INDICES
@@ -59,14 +60,17 @@ class Operations:
         key = (town, domain)
         if key not in self._boards:
             self._boards[key] = Kept(lambda: self._make_board(town, domain), BOARD_S)
-        return await self._boards[key].get()
+        with everywhere():  # it is kept for all who may see this town
+            return await self._boards[key].get()
 
     async def fleet(self, town: str, domain: Domain) -> Fleet:
         """The devices of a domain of a town as the registry has them, some seconds old at most."""
-        version = await self._version.get()
+        with everywhere():
+            version = await self._version.get()
         fleet = self._fleet_now.get((town, domain))
         if fleet is None or fleet.version != version:
-            fleet = await read_fleet(self._database, town, domain, version)
+            with everywhere():
+                fleet = await read_fleet(self._database, town, domain, version)
             self._fleet_now[town, domain] = fleet
         return fleet
 
@@ -77,7 +81,8 @@ class Operations:
             while len(self._summaries) >= _SUMMARIES_KEPT:
                 await self._summaries.pop(next(iter(self._summaries))).close()
             self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S)
-        return await self._summaries[key].get()
+        with everywhere():
+            return await self._summaries[key].get()
 
     async def aggregate(self, asked: Asked) -> TownStatistics:
         """One aggregate over many datastreams, some seconds old at most.
@@ -89,7 +94,8 @@ class Operations:
             while len(self._aggregates) >= _AGGREGATES_KEPT:
                 await self._aggregates.pop(next(iter(self._aggregates))).close()
             self._aggregates[asked] = Kept(lambda: read_aggregate(self._database, asked), AGGREGATE_S)
-        return await self._aggregates[asked].get()
+        with everywhere():  # what was asked for names its towns
+            return await self._aggregates[asked].get()
 
     async def close(self) -> None:
         """End what is being worked out."""

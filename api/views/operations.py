@@ -6,6 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 
+from api.access import Role, need
 from api.dependencies import NoParameters, ServicesDep, TownPath
 from api.errors import bad_parameter, not_found
 from api.openapi import refusals
@@ -19,7 +20,7 @@ from api.services import Services
 from devices.models import Domain
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["operations"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_operations")
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access import Role, need
 from api.dependencies import NoParameters, ServicesDep
 from api.errors import not_found
 from api.openapi import refusals
@@ -14,7 +15,7 @@ from api.operations.site import read_site
 from api.responses import JsonResponse
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["operations"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_operations")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access import Role, need
 from api.dependencies import ServicesDep
 from api.errors import bad_parameter
 from api.openapi import refusals
@@ -20,7 +21,7 @@ from api.windows import windows_between
 from devices.observed_properties import load_observed_properties
 from sql import load_queries
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["operations"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_operations")
 DEFAULT_SPAN = timedelta(days=1)
 SPAN_MAX = timedelta(days=400)

@@ -97,7 +97,7 @@ def test_what_slots_keep_follows_the_observations_through_merges_and_repairs(dat
 
 
 def _marks(database: Database) -> list[tuple[int, int, int]]:
-    with psycopg.connect(database.read_url) as reader:
+    with psycopg.connect(database.reader_of_all_url) as reader:
         return reader.execute(
             "select (extract(epoch from phenomenon_time) * 1000000)::bigint, slot - 1, quality"
             " from observation join datastream using (datastream_id)"

@@ -104,6 +104,13 @@ def _fill(connection: psycopg.Connection) -> None:
         "insert into site_ward select site_key, ward_id, 'declared' from site, (select ward_id from ward limit 1) w"
     )
     connection.execute("insert into window_sketch values (%s, 900, now(), 1, '{7,9}', '{2,1}')", [keys[0]])
+    connection.execute(
+        "insert into device_credential (device_key, kind, salt, digest, issued_by)"
+        " values (%s, 'password', decode(repeat('01', 16), 'hex'), decode(repeat('02', 32), 'hex'), 'an')",
+        [keys[0]],
+    )
+    connection.execute("insert into broker_account (device_id, line) values ('station-0', 'a line')")
+    connection.execute("insert into broker_account_check (checked_time) values (now())")
     _fill_people(connection)
 
 
