@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from api.database import Database
-    from api.schemas import ChangedDevice, Datastream, DeviceCore, DeviceCounts, State, Town, Value
+    from api.schemas import ChangedDevice, Datastream, DeviceCore, DeviceCounts, Town, Value
 
 MOMENT_S = 1.0
 """How long counts of devices are handed out to all who ask, seconds."""
@@ -42,11 +42,6 @@ class Registry:
         towns, states = await self.towns()
         town = next((town for town in towns if town["id"] == town_id), None)
         return (town, states.get(town_id, {})) if town else None
-
-    async def states(self, device_keys: Sequence[int]) -> dict[int, State]:
-        """How some devices stand now."""
-        rows = await self._database.rows(_QUERIES["devices_by_key"], {"device_keys": list(device_keys)})
-        return {row["device_key"]: row["state"] for row in rows}
 
     async def latest(self, profile_by_key: Mapping[int, str]) -> dict[int, list[Value]]:
         """What each of some devices said last, in the order of the slots; devices that said nothing are left out.

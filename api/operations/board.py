@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from api.operations.figures import severity_of, worst_first
+from api.operations.schemas import MapFigure
 from api.registry import no_devices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from api.operations.fleet import Fleet, FleetSite
@@ -31,6 +34,8 @@ _NAMES: Final[tuple[Literal["normal", "notice", "warning", "alarm", "emergency"]
 )
 _LOWER_IS_WORSE: Final = frozenset({"level-of-service", "availability", "mean-speed"})
 WORST_SHOWN: Final = 5
+MAP_MEMBERS: Final = tuple(MapFigure.__annotations__)
+_GZIP_LEVEL: Final = 4
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Board:
     sites: tuple[SiteState, ...]  # in the order of the fleet
     figures: list[Figure]
     devices: DeviceCounts
+    present: Present
 
     @cached_property
     def severities(self) -> SeverityCounts:
@@ -60,6 +66,22 @@ class Board:
         for site in self.sites:
             counts["unknown" if site["severity"] is None else _NAMES[site["severity"]]] += 1
         return counts
+
+    @cached_property
+    def layer(self) -> tuple[bytes, bytes]:
+        """The whole map as JSON, plain and compressed: once a board, for all who ask."""
+        plain = msgspec.json.encode(self.map_of(self.features))
+        return plain, gzip.compress(plain, _GZIP_LEVEL)
+
+    def map_of(self, features: Iterable[msgspec.Raw]) -> dict[str, Any]:
+        """The map with some of its features."""
+        return {
+            "type": "FeatureCollection",
+            "town": self.town,
+            "domain": self.domain,
+            "generated_time": self.generated_time,
+            "features": list(features),
+        }
 
     @cached_property
     def features(self) -> tuple[msgspec.Raw, ...]:
@@ -104,7 +126,7 @@ def make_board(
                 "figures": mine,
             }
         )
-    return Board(town, domain, generated_time, fleet, tuple(sites), figures.of_town, devices)
+    return Board(town, domain, generated_time, fleet, tuple(sites), figures.of_town, devices, present)
 
 
 def _feature(state: SiteState) -> dict[str, Any]:
@@ -119,7 +141,7 @@ def _feature(state: SiteState) -> dict[str, Any]:
             "state": state["state"],
             "severity": state["severity"],
             "devices": len(state["devices"]),
-            "figure": state["figures"][0] if state["figures"] else None,
+            "figure": {name: state["figures"][0][name] for name in MAP_MEMBERS} if state["figures"] else None,  # type: ignore[literal-required]
         },
     }
 

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from api.operations.board import MAP_MEMBERS
+
 _SITE: Final = {
     "id": "ha-gauge-hoi-an",
     "name": "Trạm thủy văn Hội An",
@@ -105,7 +107,7 @@ OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
                     "state": "online",
                     "severity": 3,
                     "devices": 1,
-                    "figure": ALARM,
+                    "figure": {name: ALARM[name] for name in MAP_MEMBERS},
                 },
             }
         ],

@@ -111,6 +111,7 @@ async def read_history(
         for row in await database.rows(QUERIES[name], span):
             builder.add_windows(row)
         if tail:
+            # After the windows: what is folded between the two is missing for once, as its coverage says, never double.
             for row in await database.rows(QUERIES["operations_recent"], {**span, "beyond": True}):
                 builder.add_rows(row)
     return builder.history()

@@ -12,6 +12,7 @@ from api.schemas import (
     DeviceId,
     Figure,
     IntervalS,
+    Level,
     Name,
     NextCursor,
     Obtained,
@@ -66,6 +67,25 @@ class Point(TypedDict):
     coordinates: Annotated[tuple[float, float], Field(description="longitude, latitude, WGS 84, degrees")]
 
 
+class MapFigure(TypedDict):
+    """A figure in short: without what it is made of, which the site's own view tells."""
+
+    id: Annotated[str, Field(description="what it is", examples=["flood-alarm"])]
+    name: Name
+    value: Annotated[float | None, Field(description="null where input is missing, with `reason`; never 0 instead")]
+    unit: Unit
+    text: Annotated[Name | None, Field(description="in words")]
+    level: Level | None
+    reason: Annotated[str | None, Field(description="why `value` is null", examples=["no-reading"])]
+    obtained: Obtained
+    formula: Annotated[str | None, Field(description="of an index, docs/indices.md")]
+    phenomenon_time: datetime | None
+    age_s: Annotated[float | None, Field(description="s")]
+    coverage: Annotated[float | None, Field(ge=0, le=1)]
+    quality: int | None
+    indicative: bool
+
+
 class MapProperties(TypedDict):
     """What the map shows of a site: its worst figure."""
 
@@ -74,7 +94,7 @@ class MapProperties(TypedDict):
     state: State
     severity: Annotated[int | None, Field(ge=0, le=4)]
     devices: Annotated[int, Field(description="how many", ge=1)]
-    figure: Annotated[Figure | None, Field(description="its worst; null where it has none")]
+    figure: Annotated[MapFigure | None, Field(description="its worst; null where it has none")]
 
 
 class MapFeature(TypedDict):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from api.operations.summary import Summary
     from devices.models import Domain
 
-BOARD_S: Final = 4.0
+BOARD_S: Final = 8.0
 """How old a view of a domain is at most."""
 INPUTS_S: Final = 20.0
 """How old the part of it is that comes out of windows of the past."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from api.names import datastream_label
+from api.names import datastream_label, flags_shape
+from api.operations.arrays import NEVER_US
 from api.operations.columns import number
 from api.operations.history import read_history
+from api.responses import from_micros
 from api.statistics import mean_kind
 from devices.environment.noise import laeq_of_energy
 from devices.environment.wind import direction_of
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History
     from api.operations.schemas import Series, SeriesItem, SiteDevice
+    from api.schemas import Value
     from api.services import Services
 
 QUARTERS: Final = 97
@@ -47,11 +50,7 @@ async def read_site(
             continue
         members = list(fleet.sites[fleet.site_by_id[site_id]].devices)
         keys = fleet.keys[members].tolist()
-        latest = await services.registry.latest(
-            {key: fleet.devices[at].profile for key, at in zip(keys, members, strict=True)}
-        )
-        states = await services.registry.states(keys)
-        for key, at in zip(keys, members, strict=True):
+        for at in members:
             device = fleet.devices[at]
             devices.append(
                 {
@@ -59,8 +58,8 @@ async def read_site(
                     "name": device.name,
                     "domain": board.domain,
                     "profile": device.profile,
-                    "state": states.get(key, "retired"),
-                    "latest": latest.get(key, []),
+                    "state": board.present.state[at].item(),
+                    "latest": latest_of(board, at),
                 }
             )
         history = await read_history(
@@ -77,6 +76,30 @@ async def read_site(
             series += [series_of(fleet, history, stream, row, at) for stream in fleet.streams if np.isin(at, stream.at)]
     start = datetime.fromtimestamp(first_s, UTC)
     return devices, series, start, start + timedelta(seconds=QUARTERS * 900)
+
+
+def latest_of(board: Board, at: int) -> list[Value]:
+    """What a device said last, in the order of its slots; what it never said is left out."""
+    fleet, present, device = board.fleet, board.present, board.fleet.devices[at]
+    now_us = time.time_ns() // 1_000
+    return [
+        {
+            "datastream": f"{device.device_id}:{stream.name}",
+            "name": stream.name,
+            "property": stream.property_id,
+            "label": datastream_label(device.profile, stream.name, stream.property_id),
+            "value": float(present.value[at, stream.slot]),
+            "unit": stream.unit,
+            "phenomenon_time": from_micros(int(present.time_us[at, stream.slot])),
+            "quality": int(present.quality[at, stream.slot]),
+            "flags": flags_shape(int(present.quality[at, stream.slot])),
+            "age_s": max(0.0, (now_us - int(present.time_us[at, stream.slot])) / 1e6),
+        }
+        for stream in fleet.streams
+        if stream.profile == device.profile
+        and not np.isnan(present.value[at, stream.slot])
+        and present.time_us[at, stream.slot] != NEVER_US
+    ]
 
 
 def series_of(fleet: Fleet, history: History, stream: Stream, row: int, at: int) -> Series:

@@ -1,10 +1,12 @@
 """The operations views of a domain: now, on the map, ranked, and its day."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from numpy.typing import NDArray
+from starlette.responses import Response
 
 from api.access import Role, need
 from api.dependencies import NoParameters, ServicesDep, TownPath
@@ -22,6 +24,8 @@ from sql import load_queries
 
 router = APIRouter(prefix="/v1", tags=["operations"], dependencies=[need(Role.VIEWER)])
 _QUERIES = load_queries("api_operations")
+_JSON: Final = "application/json"
+_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
 
 
 @router.get(
@@ -59,20 +63,22 @@ async def read_domain(
     summary="The map layer of a domain",
 )
 async def read_map(
-    town: TownPath, domain: DomainPath, query: Annotated[MapQuery, Query()], services: ServicesDep
-) -> JsonResponse:
+    town: TownPath,
+    domain: DomainPath,
+    query: Annotated[MapQuery, Query()],
+    services: ServicesDep,
+    accept_encoding: Annotated[str, Header(description="`gzip`: compressed", include_in_schema=False)] = "",
+) -> Response:
     """A GeoJSON feature for each site, with the worst of its figures."""
     board = await find_board(services, town, domain)
+    if query.ward is None and query.bbox is None:
+        plain, compressed = await asyncio.to_thread(lambda: board.layer)
+        if "gzip" in accept_encoding:
+            return Response(compressed, media_type=_JSON, headers={**_HEADERS, "Content-Encoding": "gzip"})
+        return Response(plain, media_type=_JSON, headers=_HEADERS)
     chosen = await choose_sites(services, board, query.ward, query.box())
-    return JsonResponse(
-        {
-            "type": "FeatureCollection",
-            "town": town,
-            "domain": domain,
-            "generated_time": board.generated_time,
-            "features": [feature for feature, here in zip(board.features, chosen.tolist(), strict=True) if here],
-        }
-    )
+    here = chosen.tolist()
+    return JsonResponse(board.map_of(feature for feature, is_here in zip(board.features, here, strict=True) if is_here))
 
 
 @router.get(
