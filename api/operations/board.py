@@ -58,6 +58,7 @@ class Board:
     figures: list[Figure]
     devices: DeviceCounts
     present: Present
+    rankings: dict[str | None, list[RankedSite]] = field(default_factory=dict)
 
     @cached_property
     def severities(self) -> SeverityCounts:
@@ -90,8 +91,14 @@ class Board:
         return tuple(msgspec.Raw(encode(_feature(state))) for state in self.sites)
 
     def ranked(self, by: str | None) -> list[RankedSite]:
-        """Sites, worst first; ranked by one figure, those that have it."""
-        return _ranked(self, by)
+        """Sites, worst first; ranked by one figure, those that have it. Sorted once a board.
+
+        Args:
+            by: a figure of the domain's `ranked_by`, which bounds what is kept.
+        """
+        if by not in self.rankings:
+            self.rankings[by] = _ranked(self, by)
+        return self.rankings[by]
 
 
 def site_shape(site: FleetSite) -> Site:

@@ -45,7 +45,6 @@ class Operations:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._version = Moment(self._read_version, 1.0)
-        self._fleets: dict[tuple[str, Domain], Kept[Fleet]] = {}
         self._inputs: dict[tuple[str, Domain], Kept[Any]] = {}
         self._boards: dict[tuple[str, Domain], Kept[Board]] = {}
         self._summaries: dict[tuple[str, Domain, date], Kept[Summary]] = {}
