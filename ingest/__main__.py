@@ -10,7 +10,7 @@ import sys
 
 from pydantic import ValidationError
 
-from ingest import commands, rebuild
+from ingest import archive, commands, rebuild
 from ingest.aggregator import Aggregator, AggregatorSettings
 from ingest.settings import StorageSettings, WorkerSettings
 from ingest.worker import Worker
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     programs.add_parser("worker", help="receive, check and store readings; acknowledge after COMMIT")
     programs.add_parser("aggregator", help="keep window statistics of what is stored")
     rebuild.add_parser(programs)
+    archive.add_parser(programs)
     commands.add_parsers(programs)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -33,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.program == "aggregator":
             return _aggregate(AggregatorSettings())  # type: ignore[call-arg]  # fields come from the environment
         if options.program == "rebuild":
-            return rebuild.rebuild(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
+            return rebuild.rebuild(options)
+        if options.program == "export":
+            return archive.export(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
         if options.program != "worker":
             return commands.run(options, StorageSettings())  # type: ignore[call-arg]  # from the environment
         settings = WorkerSettings()  # type: ignore[call-arg]  # fields come from the environment

@@ -1014,6 +1014,16 @@ create table aggregation_state (
   days_time timestamptz                        -- from the day that holds this on, days are older than their hours
 ) with (fillfactor = 50);
 
+-- What an interrupted rebuild of window statistics has done.
+create table rebuild_block (
+  rebuild text not null,                       -- what was asked for: town, device, property
+  day_time timestamptz not null,               -- a local midnight
+  first_device integer not null,               -- device_key of the first device of the block
+  primary key (rebuild, day_time, first_device)
+);
+grant select, insert, delete on rebuild_block to thubon_ingest;
+grant select on rebuild_block to thubon_read;
+
 -- Retention dropped observations before this time: windows that start before it are sealed, nothing changes them.
 create table statistics_seal (
   one boolean primary key default true check (one),

@@ -21,7 +21,7 @@ from ingest.aggregation import store
 from ingest.aggregation.fleet import Fleet
 from ingest.aggregation.partial_windows import Work
 from ingest.aggregation.windows import COARSER, DAY, HOUR, QUARTER, SECOND_US, Length, end_of, start_of
-from ingest.changes import read_changes
+from ingest.changes import CHANGE, read_changes
 from ingest.parameters import array_text
 
 if TYPE_CHECKING:
@@ -65,9 +65,42 @@ class Keeper:
 
     def lead(self) -> bool:
         """Try to become the one that works; the lead ends with the session."""
-        self._connection.execute(store.QUERIES["plan"])
+        self.prepare()
         row = self._connection.execute(store.QUERIES["lead"]).fetchone()
         return bool(row and row["leads"])
+
+    def prepare(self) -> None:
+        """Have the session's queries go by key."""
+        self._connection.execute(store.QUERIES["plan"])
+
+    def refold(self, keys: NDArray[np.int32], first_us: int, last_us: int, *, note: Mapping[str, object]) -> int:
+        """Fold what is folded of [first, last) anew and note that; needs no lead. Answers how many quarter hours.
+
+        Args:
+            keys: of the devices.
+            first_us: a local midnight.
+            last_us: another.
+            note: parameters of `note_rebuild`.
+
+        Raises:
+            psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation: somebody else wrote one of the windows.
+        """
+        with self._connection.transaction():
+            self._one_snapshot()
+            self._read_fleet()
+            parameters = {"device_keys": array_text(keys.tolist())}
+            for row in self._connection.execute(store.QUERIES["states_of"], parameters).fetchall():
+                self._through[row["device_key"]] = row["through_us"]
+            shift = max((int(work.kind.shift_us.max()) for work in self._works), default=0)
+            rows = self._connection.execute(
+                store.QUERIES["observed_quarters"],
+                {**parameters, "first_us": first_us, "last_us": last_us + shift},
+            ).fetchall()
+            names = CHANGE.names or ()
+            changes = np.array([tuple(row[name] for name in names) for row in rows], dtype=CHANGE)
+            self._repair(changes[changes["first_us"] <= self._through[changes["device_key"]]])
+            self._connection.execute(store.QUERIES["note_rebuild"], note)
+        return len(changes)
 
     def recall(self) -> None:
         """Work out what is folded and which devices have a tail."""

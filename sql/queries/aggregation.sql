@@ -172,13 +172,36 @@ select min(phenomenon_time) as first, max(phenomenon_time) as last from observat
 select device_key, count(*)::integer as rows, (extract(epoch from min(phenomenon_time)) * 1000000)::bigint as first_us,
        (extract(epoch from max(phenomenon_time)) * 1000000)::bigint as last_us
 from observation_set
-where device_key = any(%(device_keys)s::integer[]) and phenomenon_time >= %(first)s and phenomenon_time < %(last)s
+where device_key = any(%(device_keys)s::integer[])
+  and phenomenon_time >= timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+  and phenomenon_time < timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
 group by device_key, date_bin(interval '15 minutes', phenomenon_time, timestamptz '1970-01-01 00:00:00+00')
 
--- name: name_changes
--- Asks the aggregator to look at changes; answers their key.
-insert into window_change (changes) values (%(changes)s) returning change_key
+-- name: archived_datastreams
+-- Every datastream of some towns with what its statistics depend on, and what people call it; null asks for all.
+select s.device_key, s.slot, s.datastream_id, d.device_id, d.town_id, d.profile, s.name, s.property, s.unit, s.interval_s,
+       s.period_s, s.stamp
+from datastream s
+join device d using (device_key)
+where %(town)s::text is null or d.town_id = %(town)s
+order by s.device_key, s.slot
 
--- name: waiting_changes
--- How many are still to be looked at, up to a key.
-select count(*) as waiting from window_change where change_key <= %(change_key)s
+-- name: states_of
+-- How far some devices are, microseconds.
+select device_key, (extract(epoch from through_time) * 1000000)::bigint as through_us
+from aggregation_state where device_key = any(%(device_keys)s::integer[])
+
+-- name: note_rebuild
+-- A block of a rebuild is done: written in the transaction that does it.
+insert into rebuild_block (rebuild, day_time, first_device)
+values (%(rebuild)s, timestamptz 'epoch' + %(day_us)s::bigint * interval '1 microsecond', %(first_device)s)
+on conflict do nothing
+
+-- name: rebuild_done
+-- Blocks of a rebuild that are done.
+select (extract(epoch from day_time) * 1000000)::bigint as day_us, first_device from rebuild_block
+where rebuild = %(rebuild)s
+
+-- name: forget_rebuild
+-- The rebuild is over, or begins anew.
+delete from rebuild_block where rebuild = %(rebuild)s

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -73,28 +71,3 @@ def test_a_late_reading_is_in_the_windows_within_two_seconds(database: Database,
     wait_until(lambda: _settled(database), within_s=2.0, what="the repair")
     assert aggregator.stop() == 0
     compare(database)
-
-
-def test_rebuilt_windows_equal_those_of_the_live_path(database: Database, aggregator: WorkerProcess) -> None:
-    devices = [(register(database.url, f"d-{number}", PLAIN), len(PLAIN)) for number in range(3)]
-    for batch in random_batches(np.random.default_rng(5), devices, batches=12, span_us=30 * 3_600_000_000):
-        commit(database, batch)
-    aggregator.start()
-    wait_until(lambda: _settled(database), within_s=30, what="the end of folding")
-    windows = compare(database)
-    with psycopg.connect(database.url) as owner:
-        sketches = owner.execute("select * from window_sketch order by 1, 2, 3, 4").fetchall()
-        owner.execute("delete from window_set")
-        owner.execute("delete from window_sketch where counts[1] > 0")
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest", "rebuild"],
-        env=aggregator.environment,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert aggregator.stop() == 0
-    assert compare(database) == windows
-    with psycopg.connect(database.url) as owner:
-        assert owner.execute("select * from window_sketch order by 1, 2, 3, 4").fetchall() == sketches
