@@ -162,6 +162,8 @@ class Work:
 
     def roll_up(self, fine: Windows, length_s: int) -> Windows:
         """Coarser windows of all these windows."""
+        if not len(fine):
+            return fine
         parent_key = (fine.device_key.astype(np.int64) << _START_BITS) | (
             start_of(fine.start_us, length_s) // (QUARTER * SECOND_US)
         )
