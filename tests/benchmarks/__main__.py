@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks import targets_fleet, targets_ingest
+from tests.benchmarks import targets_fleet, targets_ingest, targets_live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ TARGETS: Final[dict[str, Callable[[float], Iterator[Line]]]] = {
     "T2": targets_ingest.t2,  # T3 and T4 come with it
     "T5": targets_ingest.t5,
     "T6": targets_ingest.t6,
+    "T12": targets_live.t12,
     "fleet": targets_fleet.fleet,  # 10,000 simulated devices connected at once
 }
 PROGRAMS: Final = {

@@ -98,7 +98,7 @@ def t5(seconds: float) -> Iterator[Line]:
             running_worker(broker, url),
         ):
             count = int(rate * seconds)
-            _publish_steadily(broker.port, rate, count)
+            publish_steadily(broker.port, rate, count)
             deadline = time.monotonic() + 60
             while ledger_total(url) < count:
                 assert time.monotonic() < deadline, "not all of it was stored"
@@ -114,7 +114,8 @@ def t5(seconds: float) -> Iterator[Line]:
         yield Line("T5", text, met=p50 <= 60 and p99 <= 250)
 
 
-def _publish_steadily(port: int, rate: int, count: int) -> None:
+def publish_steadily(port: int, rate: int, count: int) -> None:
+    """Publish one reading a message at a rate, each device in turn, stamped with the time of sending."""
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.max_inflight_messages_set(60_000)
     client.connect("127.0.0.1", port)
