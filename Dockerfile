@@ -13,7 +13,9 @@ RUN mkdir -p /etc/postgresql-common \
       postgresql-17 postgresql-17-timescaledb tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir -p /docker-entrypoint-initdb.d /etc/thubon /var/lib/postgresql/data \
- && chown postgres:postgres /var/lib/postgresql/data
+ && chown postgres:postgres /var/lib/postgresql/data \
+ # On a read-only file system memory is mounted here, and takes this mode but not the owner.
+ && chmod 1777 /run/postgresql
 ENV PATH=/usr/lib/postgresql/17/bin:$PATH PGDATA=/var/lib/postgresql/data LANG=C.UTF-8
 COPY images/timescaledb/postgresql.conf /etc/thubon/postgresql.conf
 COPY images/timescaledb/100-thubon.sh /docker-entrypoint-initdb.d/
@@ -39,7 +41,11 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mosquitto mosquitto-clients \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir -p /mosquitto/data /mosquitto/config /mosquitto/accounts /mosquitto/state \
- && chown mosquitto:mosquitto /mosquitto/data /mosquitto/config /mosquitto/state
+ && chown mosquitto:mosquitto /mosquitto/data /mosquitto/config /mosquitto/state \
+ # Its writer is the keeper in the image app.
+ && chown 10001:10001 /mosquitto/accounts \
+ # On a read-only file system memory is mounted here, and takes this mode but not the owner.
+ && chmod 1777 /mosquitto/config
 COPY --from=broker-accounts /src/accounts.so /usr/lib/thubon/accounts.so
 COPY images/broker/mosquitto.conf /etc/mosquitto/mosquitto.conf
 COPY images/broker/acl /etc/mosquitto/acl
@@ -69,7 +75,9 @@ FROM ${BASE_IMAGE} AS app
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 ca-certificates tzdata \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin thubon
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin thubon \
+ && mkdir -p /var/lib/thubon/accounts /var/lib/thubon/state /var/lib/thubon/credentials \
+ && chown thubon:thubon /var/lib/thubon/accounts /var/lib/thubon/credentials
 COPY images/ca/ /usr/local/share/ca-certificates/
 RUN update-ca-certificates
 COPY --from=build /opt/thubon /opt/thubon

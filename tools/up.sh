@@ -11,7 +11,21 @@ elif ! docker image inspect "$TIMESCALEDB_IMAGE" >/dev/null 2>&1; then
   docker pull --quiet "$TIMESCALEDB_IMAGE" >&2
 fi
 tools/docker_images.sh "${images[@]}"
+if [ ! -s .secrets/tls/server.crt ]; then
+  # In a container: this machine need have nothing but Docker. The authority's key stays here, readable by us alone.
+  mkdir -p .secrets/tls
+  names=(broker localhost 127.0.0.1 ::1 "$(hostname)")
+  case ${THUBON_BIND:-127.0.0.1} in 127.0.0.1 | 0.0.0.0 | ::) ;; *) names+=("$THUBON_BIND") ;; esac
+  for command in "authority /tls" "server /tls ${names[*]}"; do
+    # shellcheck disable=SC2086  # words of their own
+    docker run --rm --network none --user "$(id -u):$(id -g)" --volume "$PWD/.secrets/tls:/tls" \
+      --volume "$PWD/tools/development_ca.py:/development_ca.py:ro" thubon-app python /development_ca.py $command >/dev/null
+  done
+  chmod 644 .secrets/tls/server.key # as for the other secrets: the folder above is closed
+fi
 tools/compose.sh "$@" up -d
+# The logins of this version, for a database that an earlier one made.
+tools/compose.sh exec -T timescaledb sh /docker-entrypoint-initdb.d/100-thubon.sh >/dev/null
 
 address=http://${THUBON_BIND:-127.0.0.1}:${THUBON_HTTP_PORT:-8000}/
 for _ in $(seq 1 120); do

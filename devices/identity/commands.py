@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from devices.identity.credentials import IssuedPassword
 
+IDENTITY_COMMANDS = frozenset({"broker", "credentials"})
 _SHOWN_PENDING = 1_000
 
 

@@ -1,7 +1,9 @@
 #!/bin/sh
-# Runs once, on an empty data directory (also inside a community-edition image, whose entry point knows this directory):
-# takes in our settings and makes a login a program, each with no more than it needs.
+# Takes in our settings and makes a login a program, each with no more than it needs. Runs at the first start, on an empty
+# data directory (also inside a community-edition image, whose entry point knows this directory); `make up` runs it again,
+# for the logins that a newer version brings.
 set -eu
+: "${POSTGRES_USER:=postgres}" "${POSTGRES_DB:=$POSTGRES_USER}"
 
 secret() { # secret NAME: THUBON_NAME_PASSWORD or what the file THUBON_NAME_PASSWORD_FILE holds
   eval "value=\${THUBON_$1_PASSWORD:-} file=\${THUBON_$1_PASSWORD_FILE:-}"
@@ -9,28 +11,36 @@ secret() { # secret NAME: THUBON_NAME_PASSWORD or what the file THUBON_NAME_PASS
   printf %s "$value"
 }
 
-echo "include_if_exists = '/etc/thubon/postgresql.conf'" >>"$PGDATA/postgresql.conf"
+if ! grep -q '/etc/thubon/postgresql.conf' "$PGDATA/postgresql.conf"; then
+  echo "include_if_exists = '/etc/thubon/postgresql.conf'" >>"$PGDATA/postgresql.conf"
+fi
 
 registry=$(secret REGISTRY)
 ingest=$(secret INGEST)
 read=$(secret READ)
 api=$(secret API)
-if [ -z "$registry" ] || [ -z "$ingest" ] || [ -z "$read" ] || [ -z "$api" ]; then
-  echo "100-thubon: THUBON_REGISTRY_PASSWORD, THUBON_INGEST_PASSWORD, THUBON_READ_PASSWORD and THUBON_API_PASSWORD are not all given: no logins made"
+identity=$(secret IDENTITY)
+if [ -z "$registry" ] || [ -z "$ingest" ] || [ -z "$read" ] || [ -z "$api" ] || [ -z "$identity" ]; then
+  echo "100-thubon: THUBON_REGISTRY_PASSWORD, THUBON_INGEST_PASSWORD, THUBON_READ_PASSWORD, THUBON_API_PASSWORD and THUBON_IDENTITY_PASSWORD are not all given: no logins made"
   exit 0
 fi
 
 # The migrations, which run as the administrator, give the roles their rights.
-psql -v ON_ERROR_STOP=1 --no-psqlrc -q -U "$POSTGRES_USER" -d "$POSTGRES_DB" \
-  -v registry="$registry" -v ingest="$ingest" -v read="$read" -v api="$api" -v database="$POSTGRES_DB" <<'SQL'
-create role thubon_owner nologin;
-create role thubon_ingest nologin;
-create role thubon_read nologin;
-create role thubon_api nologin;
-create role thubon_registry_login login password :'registry' in role thubon_owner;
-create role thubon_ingest_login login password :'ingest' in role thubon_ingest;
-create role thubon_read_login login password :'read' in role thubon_read;
-create role thubon_api_login login password :'api' in role thubon_api;
+psql -v ON_ERROR_STOP=1 --no-psqlrc -q -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v database="$POSTGRES_DB" \
+  -v registry="$registry" -v ingest="$ingest" -v read="$read" -v api="$api" -v identity="$identity" <<'SQL'
+select format('create role %I nologin', name)
+from unnest(array['thubon_owner', 'thubon_ingest', 'thubon_read', 'thubon_api', 'thubon_identity']) name
+where not exists (select from pg_roles where rolname = name) \gexec
+select format('create role %I login in role %I', login, role)
+from (values ('thubon_registry_login', 'thubon_owner'), ('thubon_ingest_login', 'thubon_ingest'),
+             ('thubon_read_login', 'thubon_read'), ('thubon_api_login', 'thubon_api'),
+             ('thubon_identity_login', 'thubon_identity')) each (login, role)
+where not exists (select from pg_roles where rolname = login) \gexec
+alter role thubon_registry_login password :'registry';
+alter role thubon_ingest_login password :'ingest';
+alter role thubon_read_login password :'read';
+alter role thubon_api_login password :'api';
+alter role thubon_identity_login password :'identity';
 revoke connect on database :"database" from public;
-grant connect on database :"database" to thubon_owner, thubon_ingest, thubon_read, thubon_api;
+grant connect on database :"database" to thubon_owner, thubon_ingest, thubon_read, thubon_api, thubon_identity;
 SQL

@@ -28,6 +28,7 @@ PROGRAMS: Final = {
     "T7": "aggregation_core",  # T8 comes with it; needs polars, duckdb, pandas and pyarrow, which `make setup` installs
     "T9": "aggregation_rest",  # T11 comes with it
     "T10": "views",  # and a line for each other operations view
+    "identity": "identity",
     "layout": "layout",
 }
 """Benchmarks that print their lines themselves, as modules beside this one."""

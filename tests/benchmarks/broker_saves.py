@@ -14,7 +14,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.containers import Server
-from tests.fix_broker import _answers
+from tests.fix_broker import answers
 
 _USER, _PASSWORD = "thubon", "for-tests-only"
 _PAYLOAD = b'{"ts":1763880000000,"values":{"pm25":31.2,"pm10":40.1,"no2":12.5}} '  # a number follows
@@ -96,7 +96,7 @@ def measure(lines: str, seconds: float) -> tuple[float, float, int]:
     server = Server(
         "thubon-broker",
         1883,
-        _answers,
+        answers,
         environment={"THUBON_BROKER_USERS": f"{_USER}:{_PASSWORD}"},
         command=f'sh -c "{configure}; exec mosquitto -c /tmp/m.conf"',
     )

@@ -102,19 +102,19 @@ def _wait_for(port: int) -> None:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[Container]:
-    """Mosquitto with the limits of the image and no login, on loopback."""
+def broker(folder: Path, lines: str = "listener {port} 127.0.0.1\n") -> Iterator[Container]:
+    """Mosquitto with the limits of the image and no login, on loopback; `folder` is its /own."""
     port = free_port()
     own = Path("images/broker/mosquitto.conf").read_text().splitlines()
     kept = [line for line in own if line and not line.startswith(("#", "include_dir", "persistence_location"))]
     configuration = folder / "mosquitto.conf"
     configuration.write_text(
-        "\n".join([*kept, "persistence_location /tmp/", f"listener {port} 127.0.0.1", "allow_anonymous true", ""])
+        "\n".join([*kept, "persistence_location /tmp/", "allow_anonymous true", lines.replace("{port}", str(port))])
     )
     configuration.chmod(0o644)
-    folder.chmod(0o755)
-    options = ("--entrypoint", "mosquitto", "-v", f"{configuration}:/bench.conf:ro")
-    with _container("thubon-broker", "-c", "/bench.conf", port=port, options=options) as container:
+    folder.chmod(0o777)
+    options = ("--entrypoint", "mosquitto", "-v", f"{folder}:/own")
+    with _container("thubon-broker", "-c", "/own/mosquitto.conf", port=port, options=options) as container:
         _wait_for(port)
         yield container
 
