@@ -25,7 +25,6 @@ at=timescaledb:5432/thubon
 derived migrate_database_url "postgresql://postgres:$(word administrator_password)@$at"
 derived registry_database_url "postgresql://thubon_registry_login:$(word registry_password)@$at"
 derived ingest_database_url "postgresql://thubon_ingest_login:$(word ingest_password)@$at"
-derived api_database_url "postgresql://thubon_api_login:$(word api_password)@$at"
 derived identity_database_url "postgresql://thubon_identity_login:$(word identity_password)@$at"
 derived read_database_url "postgresql://thubon_read_login:$(word read_password)@$at"
 derived api_database_url "postgresql://thubon_api_login:$(word api_password)@$at"
