@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from api.errors import bad_parameter
 from api.schemas import State
 from api.services import Services
-from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN, Domain
+from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN, LABEL_PATTERN, Domain
 
 PAGE_LIMIT = 1000
 TIME_MIN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +53,11 @@ def parse_box(text: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
+def box_of(bbox: str | None) -> tuple[float, float, float, float] | tuple[None, None, None, None]:
+    """West, south, east, north in degrees; nothing where no place was asked for."""
+    return parse_box(bbox) if bbox is not None else (None, None, None, None)
+
+
 def _checked_box(text: str) -> str:
     parse_box(text)
     return text
@@ -62,6 +67,8 @@ Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER_PATTERN}$")]
 Time = Annotated[datetime, BeforeValidator(_time, json_schema_input_type=datetime), AfterValidator(_within_range)]
 Bbox = Annotated[str, AfterValidator(_checked_box)]
 Limit = Annotated[int, Field(ge=1, le=PAGE_LIMIT, description="items on a page")]
+Label = Annotated[str, Field(pattern=f"^{LABEL_PATTERN}$", max_length=164)]
+Search = Annotated[str, Field(min_length=1, max_length=100)]
 Cursor = Annotated[str | None, Field(max_length=200, description="`next` of the page before")]
 
 TownPath = Annotated[str, Path(pattern=f"^{IDENTIFIER_PATTERN}$", description="id of a town", examples=["hoi-an"])]
@@ -95,13 +102,23 @@ class DevicesQuery(BaseModel):
     bbox: Bbox | None = Field(
         default=None, description="only sites inside west,south,east,north; degrees", examples=["108.3,15.8,108.4,15.9"]
     )
+    profile: Identifier | None = Field(default=None, description="only of this device profile")
+    site: Identifier | None = Field(default=None, description="only on this site")
+    gateway: Identifier | None = Field(default=None, description="only behind this gateway")
+    ward: Identifier | None = Field(
+        default=None, description="only in this ward, of whichever version", examples=["hoi-an-2025-hoi-an"]
+    )
+    label: Label | None = Field(default=None, description="only with this label", examples=["phase=2"])
+    search: Search | None = Field(
+        default=None, description="only where all these words occur, with or without accents", examples=["cua dai"]
+    )
     include: Literal["latest"] | None = Field(default=None, description="`latest`: with current values")
     limit: Limit = 100
     cursor: Cursor = None
 
     def box(self) -> tuple[float, float, float, float] | tuple[None, None, None, None]:
         """West, south, east, north in degrees; nothing where no place was asked for."""
-        return parse_box(self.bbox) if self.bbox is not None else (None, None, None, None)
+        return box_of(self.bbox)
 
 
 class _SpanQuery(BaseModel):

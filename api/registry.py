@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from api.database import Database
-    from api.schemas import ChangedDevice, Datastream, DeviceCore, DeviceCounts, Town, Value
+    from api.schemas import ChangedDevice, Datastream, DeviceCore, DeviceCounts, Reported, Town, Value
 
 MOMENT_S = 1.0
 """How long counts of devices are handed out to all who ask, seconds."""
 
 _QUERIES = load_queries("api_devices")
+_REPORTED = ("battery-level", "battery-voltage", "signal-strength")
+Reports = dict[int, dict[str, "Reported"]]
+"""Device key -> observed property -> what the device reports of itself."""
 StatesByTown = dict[str, dict[str, "DeviceCounts"]]
 """Town -> domain -> devices by state."""
 
@@ -68,6 +71,22 @@ class Registry:
                 }
             )
         return values
+
+    async def reports(self, device_keys: Sequence[int]) -> Reports:
+        """What some devices report of themselves: charge, battery voltage, signal."""
+        rows = await self._database.rows(
+            _QUERIES["device_reports"], {"device_keys": list(device_keys), "properties": list(_REPORTED)}
+        )
+        reports: Reports = defaultdict(dict)
+        for row in rows:
+            report: Reported = {
+                "datastream": row["datastream_id"],
+                "value": row["value"],
+                "unit": row["unit"],
+                "phenomenon_time": row["phenomenon_time"],
+            }
+            reports[row["device_key"]].setdefault(row["property"], report)
+        return reports
 
     async def changed_devices(self, device_keys: Sequence[int]) -> list[ChangedDevice]:
         """Some devices as a `change` event shows them, by id."""
@@ -120,8 +139,14 @@ def total(counts: Iterable[DeviceCounts]) -> DeviceCounts:
     return summed
 
 
-def device_core(row: Mapping[str, Any]) -> DeviceCore:
-    """A row of `device_page` or `device_detail` in the contract's shape."""
+def device_core(row: Mapping[str, Any], reports: Reports) -> DeviceCore:
+    """A row of `device_page` or `device_detail` in the contract's shape.
+
+    Args:
+        row: of the statement.
+        reports: what devices report of themselves, by key.
+    """
+    own = reports.get(row["device_key"], {})
     return {
         "id": row["device_id"],
         "name": row["name"],
@@ -140,6 +165,11 @@ def device_core(row: Mapping[str, Any]) -> DeviceCore:
         "reporting_interval_s": row["reporting_interval_s"],
         "phenomenon_time": row["phenomenon_time"],
         "received_time": row["received_time"],
+        "gateway": row["gateway_id"],
+        "labels": row["labels"],
+        "version": row["version"],
+        "battery": own.get("battery-level") or own.get("battery-voltage"),
+        "signal": own.get("signal-strength"),
     }
 
 

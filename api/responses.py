@@ -23,8 +23,18 @@ class JsonResponse(Response):
 
     media_type = "application/json"
 
-    def __init__(self, content: Any, status_code: int = 200) -> None:
-        super().__init__(msgspec.json.encode(content), status_code, headers={"Cache-Control": "no-store"})
+    def __init__(self, content: Any, status_code: int = 200, *, etag: int | None = None) -> None:
+        """Encode.
+
+        Args:
+            content: what to tell.
+            status_code: of the answer.
+            etag: version of the one thing told, for If-Match.
+        """
+        headers = {"Cache-Control": "no-store"}
+        if etag is not None:
+            headers["ETag"] = f'"{etag}"'
+        super().__init__(msgspec.json.encode(content), status_code, headers=headers)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -206,6 +206,26 @@ class Value(TypedDict):
     age_s: Annotated[float, Field(description="time since the phenomenon time, s", examples=[12.4])]
 
 
+class Reported(TypedDict):
+    """What a device reports of itself."""
+
+    datastream: DatastreamId
+    value: Annotated[float | None, Field(description="null: nothing came yet", examples=[87.0])]
+    unit: Unit
+    phenomenon_time: datetime | None
+
+
+class Placement(TypedDict):
+    """Where a device stood for a time."""
+
+    town: TownId
+    site: Annotated[str, Field(examples=["hoi-an-cua-dai"])]
+    site_name: str
+    from_time: Annotated[datetime | None, Field(description="inclusive; null: from the beginning")]
+    until_time: Annotated[datetime | None, Field(description="exclusive; null: still")]
+    topics_until: Annotated[datetime | None, Field(description="up to when this town's topics are taken still")]
+
+
 class DeviceCore(TypedDict):
     """An installed unit and how it stands."""
 
@@ -226,6 +246,11 @@ class DeviceCore(TypedDict):
     reporting_interval_s: IntervalS
     phenomenon_time: Annotated[datetime | None, Field(description="newest phenomenon time of any datastream")]
     received_time: Annotated[datetime | None, Field(description="when the newest message came")]
+    gateway: Annotated[str | None, Field(description="the device that speaks for it; null: it speaks itself")]
+    labels: Annotated[list[str], Field(description="words or key=value", examples=[["phase=2"]])]
+    version: Annotated[int, Field(description="grows with every change; the ETag, for If-Match", ge=1, examples=[3])]
+    battery: Annotated[Reported | None, Field(description="charge, or else voltage; null: its profile has neither")]
+    signal: Annotated[Reported | None, Field(description="received strength; null: its profile has none")]
 
 
 class Device(DeviceCore, total=False):
@@ -261,6 +286,7 @@ class DeviceDetail(DeviceCore):
 
     commissioned_time: datetime
     retired_time: datetime | None
+    placements: Annotated[list[Placement], Field(description="where it stood and stands, newest first")]
     datastreams: list[Datastream]
 
 

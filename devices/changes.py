@@ -255,8 +255,10 @@ def move_device(
     if (site_id, gateway_id) == (before["site_id"], before["gateway_id"]):
         return Change("device.move", device_id, before["town_id"], _shown(before), _shown(before))
     yield from ask("move_device", device_id=device_id, site_id=site_id, gateway_id=gateway_id)
+    until = None
     if elsewhere:
-        yield from ask("grant_grace", device_id=device_id, grace_s=grace_s)
+        granted = yield from ask("grant_grace", device_id=device_id, grace_s=grace_s)
+        until = granted[0]["accepted_until"] if granted else None
         yield from ask("delete_knock", device_id=device_id, town_id=site["town_id"])
         yield from ask("replay_device_soon", device_id=device_id, reason="wrong-town")
     after = yield from device_record(device_id)
@@ -265,7 +267,7 @@ def move_device(
         device_id,
         site["town_id"],
         _shown(before),
-        _shown(after),
+        _shown({**after, "former_topics_until": until} if until else after),
         former_town_id=before["town_id"] if elsewhere else None,
     )
 

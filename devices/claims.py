@@ -8,7 +8,7 @@ names a device, it opens nothing by itself: whoever claims must be logged in and
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from devices.changes import ChangeError
 from devices.steps import Row, Steps, ask
@@ -89,7 +89,10 @@ def claim(text: str, person: str) -> Steps[Row]:
     return record
 
 
-def installation_step(row: Mapping[str, Any]) -> str:
+InstallationStep = Literal["created", "labelled", "claimed", "heard", "done"]
+
+
+def installation_step(row: Mapping[str, Any]) -> InstallationStep:
     """Which step of its installation a device has reached: `created`, `labelled`, `claimed`, `heard`, `done`.
 
     Args:
@@ -97,7 +100,7 @@ def installation_step(row: Mapping[str, Any]) -> str:
     """
     if row["received_time"] is not None:
         return "done"
-    if row["word"] is not None or row["refused_lately"]:
+    if row["word"] is not None or row["refused_time"] is not None:
         return "heard"
     if row["claimed_time"] is not None:
         return "claimed"

@@ -46,6 +46,7 @@ class ImportReport:
     device_ids: list[str] = field(default_factory=list)  # of the file
     new_sites: int = 0
     changed_sites: int = 0
+    unchanged_sites: int = 0
     new_devices: int = 0
     changed_devices: int = 0
     unchanged_devices: int = 0
@@ -295,6 +296,8 @@ def _write_sites(file: RegistryFile, stored: _Stored, report: ImportReport) -> S
             report.changed_sites += 1
             report.changes.extend(differences(f"site {site_id}", known, site))
             changed.append(site)
+        else:
+            report.unchanged_sites += 1
     yield from write_sites(changed, stored.sites)
 
 

@@ -24,7 +24,7 @@ DeviceKey = Annotated[str, msgspec.Meta(pattern=f"^{IDENTIFIER_PATTERN}$")]
 
 @router.get("/devices", response_model=Devices, responses=refusals(400, 401, 503), summary="Devices")
 async def list_devices(query: Annotated[DevicesQuery, Query()], services: ServicesDep) -> JsonResponse:
-    """Devices by id, filtered by town, domain, state and place; with current values where `include=latest`."""
+    """Devices by id, filtered by what they are, where they stand and how; with current values where `include=latest`."""
     await check_town(services, query.town)
     west, south, east, north = query.box()
     (after,) = from_cursor(query.cursor, tuple[DeviceKey]) if query.cursor else ("",)
@@ -35,6 +35,12 @@ async def list_devices(query: Annotated[DevicesQuery, Query()], services: Servic
             "town": query.town,
             "domain": query.domain,
             "state": query.state,
+            "profile": query.profile,
+            "site": query.site,
+            "gateway": query.gateway,
+            "ward": query.ward,
+            "label": query.label,
+            "search": (query.search or "").strip(),
             "west": west,
             "south": south,
             "east": east,
@@ -43,7 +49,8 @@ async def list_devices(query: Annotated[DevicesQuery, Query()], services: Servic
         },
     )
     page = rows[: query.limit]
-    items = [cast("Device", device_core(row)) for row in page]
+    reports = await services.registry.reports([row["device_key"] for row in page])
+    items = [cast("Device", device_core(row, reports)) for row in page]
     if query.include == "latest":
         latest = await services.registry.latest({row["device_key"]: row["profile"] for row in page})
         for item, row in zip(items, page, strict=True):
@@ -61,13 +68,26 @@ async def read_device(
     """A device with its datastreams, in the order of its profile."""
     row = await find_device(services, device)
     datastreams = await services.database.rows(_QUERIES["device_datastreams"], {"device_key": row["device_key"]})
+    key = row["device_key"]
+    placements = await services.database.rows(_QUERIES["device_placements"], {"device_key": key})
     answer: DeviceDetail = {
-        **device_core(row),
+        **device_core(row, await services.registry.reports([key])),
         "commissioned_time": row["commissioned_time"],
         "retired_time": row["retired_time"],
+        "placements": [
+            {
+                "town": placement["town_id"],
+                "site": placement["site_id"],
+                "site_name": placement["site_name"],
+                "from_time": placement["from_time"],
+                "until_time": placement["until_time"],
+                "topics_until": placement["accepted_until"],
+            }
+            for placement in placements
+        ],
         "datastreams": [datastream_shape(datastream, row["profile"]) for datastream in datastreams],
     }
-    return JsonResponse(answer)
+    return JsonResponse(answer, etag=row["version"])
 
 
 @router.get(

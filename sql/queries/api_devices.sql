@@ -11,15 +11,28 @@ from device_live
 group by town_id, domain, state;
 
 -- name: device_page
--- One page of devices in the order of their ids; every filter may be null.
+-- One page of devices in the order of their ids; every filter may be null. Words are looked for anywhere, without accents.
 select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, v.site_kind,
-       v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time
+       v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time,
+       v.labels, v.version, g.device_id as gateway_id
 from device_live v
+join device d using (device_key)
+join site s on s.site_key = d.site_key
+left join device g on g.device_key = v.gateway_key
 where v.device_id > %(after)s
   and (%(town)s::text is null or v.town_id = %(town)s)
   and (%(domain)s::text is null or v.domain = %(domain)s)
   and (%(state)s::text is null or v.state = %(state)s)
   and (%(west)s::float8 is null or v.longitude between %(west)s and %(east)s and v.latitude between %(south)s and %(north)s)
+  and (%(profile)s::text is null or v.profile = %(profile)s)
+  and (%(site)s::text is null or v.site_id = %(site)s)
+  and (%(gateway)s::text is null or g.device_id = %(gateway)s)
+  and (%(label)s::text is null or v.labels @> array[%(label)s::text])
+  and (%(ward)s::text is null or d.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
+  and not exists (
+    select from regexp_split_to_table(fold_text(%(search)s::text), '\s+') word
+    where position(word in d.search) = 0 and position(word in s.search) = 0
+  )
 order by v.device_id
 limit %(limit)s;
 
@@ -34,10 +47,31 @@ order by v.device_id;
 -- One device with the times of its life.
 select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, v.site_kind,
        v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time,
-       d.commissioned_time, d.retired_time
+       v.labels, v.version, g.device_id as gateway_id, d.commissioned_time, d.retired_time
 from device_live v
 join device d using (device_key)
+left join device g on g.device_key = v.gateway_key
 where v.device_id = %(device)s;
+
+-- name: device_reports
+-- What devices report of themselves, of the datastreams they have for it; without a value where none came yet.
+select s.device_key, s.property, s.datastream_id, s.unit, nullif(l.value_by_slot[s.slot], 'NaN') as value,
+       nullif(l.time_by_slot[s.slot], '-infinity') as phenomenon_time
+from datastream s
+left join latest l using (device_key)
+where s.device_key = any(%(device_keys)s)
+  and s.property = any(%(properties)s)
+order by s.device_key, array_position(%(properties)s::text[], s.property), s.slot;
+
+-- name: device_placements
+-- Where a device stood and stands, newest first.
+select nullif(p.from_time, '-infinity') as from_time, nullif(p.until_time, 'infinity') as until_time, p.town_id, s.site_id,
+       s.name as site_name, p.accepted_until
+from device_placement p
+join site s on s.site_key = p.site_key
+where p.device_key = %(device_key)s
+order by p.from_time desc
+limit 1000;
 
 -- name: device_datastreams
 -- What one device observes, in the order of its slots.
