@@ -24,7 +24,7 @@ DeviceKey = Annotated[str, msgspec.Meta(pattern=f"^{IDENTIFIER_PATTERN}$")]
 
 @router.get("/devices", response_model=Devices, responses=refusals(400, 401, 503), summary="Devices")
 async def list_devices(query: Annotated[DevicesQuery, Query()], services: ServicesDep) -> JsonResponse:
-    """Devices by id, filtered by what they are, where they stand and how; with current values where `include=latest`."""
+    """Devices by id, filtered by what they are, where they stand and how; `include=latest`: with values."""
     await check_town(services, query.town)
     west, south, east, north = query.box()
     (after,) = from_cursor(query.cursor, tuple[DeviceKey]) if query.cursor else ("",)
