@@ -42,9 +42,9 @@ class Change:
         self._address = address
 
     async def rows(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
-        """All rows of one statement."""
+        """All rows of one statement, none where it answers none."""
         cursor = await self._connection.execute(query, parameters)
-        return await cursor.fetchall()
+        return await cursor.fetchall() if cursor.description else []
 
     async def row(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> DictRow | None:
         """The first row of one statement, or None."""

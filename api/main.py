@@ -35,14 +35,19 @@ from api.views import (
     datastreams,
     devices,
     health,
+    installation,
+    keeping,
+    knocks,
     ledger,
     live,
     operations,
+    registry_files,
     rejections,
     replay,
     session,
     site,
     site_view,
+    sites,
     statistics,
     town_statistics,
     towns,
@@ -117,6 +122,11 @@ def create_app(settings: ApiSettings) -> FastAPI:
         statistics,
         live,
         session,
+        keeping,
+        sites,
+        installation,
+        knocks,
+        registry_files,
     ):
         app.include_router(view.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
@@ -127,7 +137,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     # The one added last sees a request first.
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=4)
-    app.add_middleware(LimitBody)
+    app.add_middleware(LimitBody, unless=frozenset({registry_files.IMPORT_PATH}))
     app.add_middleware(LimitRequests, allowance=Allowance(settings.http_requests_a_minute), metrics=services.metrics)
     if settings.cors_origins:
         # Without credentials: a page of another site asks with a token of its own, never with our cookie.
@@ -135,7 +145,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "Last-Event-ID", CSRF_HEADER),
+            allow_headers=("Authorization", "Content-Type", "If-Match", "Last-Event-ID", CSRF_HEADER),
             max_age=600,
         )
     if settings.open_viewer:

@@ -103,15 +103,22 @@ class AnswerHead:
 
 
 class LimitBody:
-    """Refuses a body longer than any request needs, told or not, before anything is made of it."""
+    """Refuses a body longer than any request needs, told or not, before anything is made of it.
 
-    def __init__(self, app: ASGIApp, bytes_max: int = BODY_BYTES_MAX) -> None:
+    Args:
+        app: what comes next.
+        bytes_max: of a body.
+        unless: paths whose view reads its body itself, within a bound of its own, once it knows who asks.
+    """
+
+    def __init__(self, app: ASGIApp, bytes_max: int = BODY_BYTES_MAX, unless: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._unless = unless
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["path"] in self._unless or not _has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         body = bytearray()

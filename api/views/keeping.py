@@ -77,7 +77,11 @@ async def move(
     await check_site(services, person, where.site)
     steps = move_device(device, where.site, where.gateway, version, grace_s=where.grace_hours * 3600)
     change = await keep(services, person, steps)
-    answer: MovedDevice = {**kept_device(change), "former_topics_until": change.after.get("former_topics_until")}
+    until = change.after.get("former_topics_until")
+    answer: MovedDevice = {
+        **kept_device(change),
+        "former_topics_until": datetime.fromisoformat(until) if until else None,
+    }
     return JsonResponse(answer, etag=change.after["version"])
 
 
