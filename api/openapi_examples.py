@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from api.operations.examples import ALARM, OPERATIONS_EXAMPLES
+from api.registry_examples import REGISTRY_EXAMPLES
 
 _NAME: Final = {"vi": "Bụi PM2.5", "en": "PM2.5"}
 _COUNTS: Final = {"online": 96, "stale": 2, "offline": 1, "never-seen": 0, "retired": 1}
@@ -45,6 +46,16 @@ _DEVICE: Final = {
     "reporting_interval_s": 300,
     "phenomenon_time": "2026-11-23T02:15:00Z",
     "received_time": "2026-11-23T02:15:00.412Z",
+    "gateway": None,
+    "labels": ["phase=2"],
+    "version": 4,
+    "battery": {
+        "datastream": "hoi-an-air-01:battery",
+        "value": 87.0,
+        "unit": "%",
+        "phenomenon_time": "2026-11-23T02:15:00Z",
+    },
+    "signal": None,
 }
 _DATASTREAM: Final = {
     "id": "hoi-an-air-01:pm25",
@@ -166,6 +177,16 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         **_DEVICE,
         "commissioned_time": "2026-03-02T01:00:00Z",
         "retired_time": None,
+        "placements": [
+            {
+                "town": "hoi-an",
+                "site": "hoi-an-cua-dai",
+                "site_name": "Cửa Đại",
+                "from_time": None,
+                "until_time": None,
+                "topics_until": None,
+            }
+        ],
         "datastreams": [_DATASTREAM],
     },
     ("get", "/v1/devices/{device}/latest"): {"device": "hoi-an-air-01", "state": "online", "items": [_VALUE]},
@@ -304,4 +325,5 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         },
     },
     ("get", "/metrics"): "# TYPE thubon_api_live_clients gauge\nthubon_api_live_clients 3.0\n",
+    **REGISTRY_EXAMPLES,
 }

@@ -97,7 +97,11 @@ REGISTRY_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "refused_detail": "the profile air-station has no datastream 'pm2.5'; it has pm25, pm10, no2",
     },
     ("post", "/v1/devices/{device}/claim-code"): {"device": "hoi-an-air-01", "code": "7K3M-9PQX-4T"},
-    ("post", "/v1/claims"): {"device": "hoi-an-air-01", "town": "hoi-an"},
+    ("post", "/v1/claims"): {
+        "device": "hoi-an-air-01",
+        "town": "hoi-an",
+        "credential": {"user_name": "hoi-an-air-01", "password": "shown this once"},
+    },
     ("post", "/v1/registry/labels"): "<!doctype html><html>...</html>",
     ("post", "/v1/registry/import"): {
         "dry_run": True,

@@ -158,11 +158,19 @@ class Installation(TypedDict):
     refused_detail: Annotated[str | None, Field(description="what was wrong and what is allowed")]
 
 
+class DevicePassword(TypedDict):
+    """What a device logs in with at the broker; shown this once."""
+
+    user_name: Annotated[str, Field(description="also its client id, or the beginning of it")]
+    password: str
+
+
 class Claim(TypedDict):
     """A device that was claimed."""
 
     device: DeviceId
     town: TownId
+    credential: Annotated[DevicePassword | None, Field(description="null: it has one in force already")]
 
 
 class ClaimCode(TypedDict):

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from devices.identity.credentials import revoke
 from devices.models import IDENTIFIER_PATTERN, Device, Site
 from devices.registry import (
     outside_text,
@@ -272,8 +273,14 @@ def move_device(
     )
 
 
-def retire_device(device_id: str, version: int | None, *, retired: bool) -> Steps[Change]:
-    """Take a device out of service, or back into it where that was a mistake; its history stays.
+def retire_device(device_id: str, version: int | None, *, by: str, retired: bool) -> Steps[Change]:
+    """Take a device out of service, or back into it where that was a mistake; its history stays, its credentials end.
+
+    Args:
+        device_id: which.
+        version: the version that was decided against; None: whatever it is.
+        by: who does it.
+        retired: out of service, or back into it.
 
     Raises:
         ChangeError: devices in service stand behind it, or its site is retired.
@@ -290,6 +297,8 @@ def retire_device(device_id: str, version: int | None, *, retired: bool) -> Step
     if not retired:
         yield from _usable_site(before["site_id"])
     yield from ask("retire_device", device_id=device_id, retired=retired)
+    if retired:
+        yield from revoke(device_id, by=by)
     after = yield from device_record(device_id)
     return Change(action, device_id, before["town_id"], _shown(before), _shown(after))
 

@@ -8,19 +8,32 @@ names a device, it opens nothing by itself: whoever claims must be logged in and
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from devices.changes import ChangeError
-from devices.steps import Row, Steps, ask
+from devices.identity.credentials import issue_missing
+from devices.steps import Steps, ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from devices.identity.credentials import IssuedPassword
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_CHARACTERS: Final = 8
 _CHECK_PRIME: Final = 1_021
 """Largest prime of two characters: a change of one character, or of two exchanged neighbours, never divides by it."""
 _READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A device that was claimed."""
+
+    device_id: str
+    town_id: str
+    issued: IssuedPassword | None  # shown this once; None: it has a credential already
 
 
 def new_code() -> str:
@@ -59,15 +72,12 @@ def give_new_code(device_id: str) -> Steps[str]:
     return code
 
 
-def claim(text: str, person: str) -> Steps[Row]:
-    """Claim the device of a code.
+def claim(text: str, person: str) -> Steps[Claimed]:
+    """Claim the device of a code; where it has no credential in force, a password is issued.
 
     Args:
         text: as typed or scanned.
         person: who claims.
-
-    Returns:
-        device_id, town_id.
 
     Raises:
         ChangeError: no code, unknown, claimed already, or of a retired device.
@@ -86,7 +96,8 @@ def claim(text: str, person: str) -> Steps[Row]:
         text = f"'{record['device_id']}' was claimed by {by} at {when}; ask for a new code to claim it again"
         raise ChangeError("conflict", "code", text)
     yield from ask("mark_claimed", code=code, person=person)
-    return record
+    issued = yield from issue_missing([record["device_id"]], by=person)
+    return Claimed(record["device_id"], record["town_id"], issued[0] if issued else None)
 
 
 InstallationStep = Literal["created", "labelled", "claimed", "heard", "done"]

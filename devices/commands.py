@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from psycopg.types.json import Jsonb
+
 from devices.changes import (
     Change,
     NewDevice,
@@ -125,11 +127,27 @@ def actor() -> str:
     return f"cli:{getpass.getuser()}"
 
 
+def _audit(
+    connection: psycopg.Connection[Any],
+    action: str,
+    town: str,
+    subject: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    record = {"before": None if before is None else Jsonb(before), "after": None if after is None else Jsonb(after)}
+    run(connection, ask("audit_note", actor=actor(), action=action, town_id=town, subject=subject, **record))
+
+
 def _changes(steps: Callable[[argparse.Namespace, Mapping[str, DeviceProfile]], Steps[Change]]) -> Any:
     def command(
         connection: psycopg.Connection[Any], options: argparse.Namespace, catalogue: Mapping[str, DeviceProfile]
     ) -> None:
         change = run(connection, steps(options, catalogue))
+        if change.before != change.after:
+            for town in dict.fromkeys((change.former_town_id, change.town_id)):
+                if town is not None:
+                    _audit(connection, change.action, town, change.subject, change.before, change.after)
         connection.commit()
         _tell(change)
 
@@ -205,7 +223,7 @@ def _move(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[
 
 
 def _retire(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[Change]:
-    return (yield from retire_device(options.device, None, retired=options.command == "retire"))
+    return (yield from retire_device(options.device, None, by=actor(), retired=options.command == "retire"))
 
 
 def _accept(options: argparse.Namespace, catalogue: Mapping[str, DeviceProfile]) -> Steps[Change]:
@@ -229,9 +247,12 @@ def _labels(connection: psycopg.Connection[Any], options: argparse.Namespace, _:
 
 
 def _claim(connection: psycopg.Connection[Any], options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> None:
-    record = run(connection, claim(options.code, actor()))
+    claimed = run(connection, claim(options.code, actor()))
+    _audit(connection, "device.claim", claimed.town_id, claimed.device_id, None, None)
     connection.commit()
-    print(f"{record['device_id']} in {record['town_id']} is claimed")
+    print(f"{claimed.device_id} in {claimed.town_id} is claimed")
+    if claimed.issued is not None:
+        print(f"user name {claimed.issued.device_id}, password {claimed.issued.password} (shown this once)")
 
 
 def _knocks(

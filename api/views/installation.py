@@ -83,14 +83,22 @@ async def renew_code(
 async def claim_device(
     wish: ClaimWish, _query: Annotated[NoParameters, Query()], services: ServicesDep, person: PersonDep
 ) -> JsonResponse:
-    """Say that the installer stands before the device of this label. A code is claimed once."""
+    """Say that the installer stands before the device of this label; a code is claimed once.
+
+    A device without a credential in force gets a password, shown this once.
+    """
     try:
         async with services.changes.transaction(person) as transaction:
-            record = await drive(transaction, claim(wish.code, person.name))
-            await transaction.audit("device.claim", subject=record["device_id"], town=record["town_id"])
+            claimed = await drive(transaction, claim(wish.code, person.name))
+            await transaction.audit("device.claim", subject=claimed.device_id, town=claimed.town_id)
     except ChangeError as refusal:
         raise problem_of(refusal) from None
-    answer: Claim = {"device": record["device_id"], "town": record["town_id"]}
+    issued = claimed.issued
+    answer: Claim = {
+        "device": claimed.device_id,
+        "town": claimed.town_id,
+        "credential": {"user_name": issued.device_id, "password": issued.password} if issued else None,
+    }
     return JsonResponse(answer)
 
 

@@ -95,9 +95,9 @@ async def retire(
     services: ServicesDep,
     person: PersonDep,
 ) -> JsonResponse:
-    """End a device's service. Its history stays, its id is never given again, what it still sends is refused."""
+    """End a device's service: its credentials are revoked and the broker lets it go; history and id stay its own."""
     await check_device(services, person, device)
-    change = await keep(services, person, retire_device(device, version, retired=True))
+    change = await keep(services, person, retire_device(device, version, by=person.name, retired=True))
     return JsonResponse(kept_device(change), etag=change.after["version"])
 
 
@@ -111,9 +111,9 @@ async def reinstate(
     services: ServicesDep,
     person: PersonDep,
 ) -> JsonResponse:
-    """Take a retirement back that was a mistake."""
+    """Take a retirement back that was a mistake; the device needs a new credential."""
     await check_device(services, person, device)
-    change = await keep(services, person, retire_device(device, version, retired=False))
+    change = await keep(services, person, retire_device(device, version, by=person.name, retired=False))
     return JsonResponse(kept_device(change), etag=change.after["version"])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from api import account_schemas, people_schemas, schemas
+from api import account_schemas, people_schemas, registry_schemas, schemas
 from api.main import create_app
 from api.openapi_examples import EXAMPLES
 from api.operations import schemas as operations_schemas
@@ -32,7 +32,29 @@ SHAPES = {
     "/v1/ledger": account_schemas.Ledger,
     "/v1/session": people_schemas.SessionState,
     "/readyz": schemas.Readiness,
+    "/v1/sites": registry_schemas.Sites,
+    "/v1/wards": registry_schemas.Wards,
+    "/v1/devices/{device}/installation": registry_schemas.Installation,
+    "/v1/knocks": registry_schemas.Knocks,
 }
+CHANGES = {
+    ("post", "/v1/sites"): registry_schemas.ChangedSite,
+    ("patch", "/v1/sites/{site}"): registry_schemas.ChangedSite,
+    ("post", "/v1/sites/{site}/retire"): registry_schemas.ChangedSite,
+    ("post", "/v1/sites/{site}/reinstate"): registry_schemas.ChangedSite,
+    ("post", "/v1/devices"): registry_schemas.KeptDevice,
+    ("patch", "/v1/devices/{device}"): registry_schemas.KeptDevice,
+    ("post", "/v1/devices/{device}/move"): registry_schemas.MovedDevice,
+    ("post", "/v1/devices/{device}/retire"): registry_schemas.KeptDevice,
+    ("post", "/v1/devices/{device}/reinstate"): registry_schemas.KeptDevice,
+    ("post", "/v1/devices/{device}/claim-code"): registry_schemas.ClaimCode,
+    ("post", "/v1/claims"): registry_schemas.Claim,
+    ("post", "/v1/registry/import"): registry_schemas.Import,
+    ("post", "/v1/knocks/{device}/accept"): registry_schemas.KeptDevice,
+    ("post", "/v1/knocks/{device}/refuse"): registry_schemas.RefusedKnock,
+    ("post", "/v1/knocks/{device}/forgive"): registry_schemas.RefusedKnock,
+}
+FILES = {"/v1/registry/export", "/v1/registry/labels"}
 REDIRECTS = {"/v1/session/openid", "/v1/session/openid/done"}
 
 
@@ -47,7 +69,8 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 
 def test_the_paths_are_those_of_the_contract(document: dict[str, Any]) -> None:
-    assert set(document["paths"]) == {*SHAPES, "/v1/rejections/replay", "/v1/live", "/healthz", "/metrics", *REDIRECTS}
+    others = {"/v1/rejections/replay", "/v1/live", "/healthz", "/metrics", *REDIRECTS, *FILES}
+    assert set(document["paths"]) == {*SHAPES, *others, *(path for _, path in CHANGES)}
     assert set(document["paths"]["/v1/session"]) == {"get", "post", "delete"}
 
 
@@ -69,6 +92,8 @@ def test_every_operation_is_described_with_an_example(document: dict[str, Any]) 
 def test_every_example_is_of_its_shape() -> None:
     for path, shape in SHAPES.items():
         TypeAdapter(shape).validate_python(EXAMPLES["get", path], extra="forbid")
+    for operation, shape in CHANGES.items():
+        TypeAdapter(shape).validate_python(EXAMPLES[operation], extra="forbid")
 
 
 def test_every_refusal_is_a_problem_detail_with_an_example(document: dict[str, Any]) -> None:
