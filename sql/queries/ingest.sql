@@ -333,6 +333,8 @@ from unnest(%(device_ids)s::text[], %(town_ids)s::text[], %(reasons)s::text[], %
             %(readings)s::bigint[], %(topics)s::text[], %(samples)s::bytea[])
      with ordinality g (device_id, town_id, reason, gateway_id, first_us, last_us, messages, readings, topic, sample, number)
 where exists (select from town t where t.town_id = g.town_id)
+  -- Taken in since this worker read the registry: what it refuses until then goes the way again by itself.
+  and not exists (select from device d where d.device_id = g.device_id and d.town_id = g.town_id)
   and (exists (select from knock o where o.device_id = g.device_id and o.town_id = g.town_id)
        or g.number <= %(room)s - (select count(*) from knock))
 order by g.device_id, g.town_id

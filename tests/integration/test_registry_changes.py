@@ -64,6 +64,8 @@ def test_a_site_is_created_changed_retired_and_brought_back(run: Any, admin: psy
     assert run("site", "ha-bridge", "--reinstate")[0] == 0
     assert run("reinstate", "ha-air")[0] == 0
     assert admin.execute("select version, retired_time from device").fetchall() == [(3, None)]
+    noted = admin.execute("select action from audit where subject = 'ha-air' order by audit_key").fetchall()
+    assert [action for (action,) in noted] == ["device.create", "device.retire", "device.reinstate"]
 
 
 def test_a_site_resolves_to_its_wards_of_both_versions(run: Any, admin: psycopg.Connection[Any]) -> None:
@@ -152,7 +154,9 @@ def test_labels_are_printed_claimed_once_and_replaced(
     ((code,),) = admin.execute("select code from device_claim join device using (device_key) where device_id = 'dev-1'")
     assert f"{code[:4]}-{code[4:8]}-{code[8:]}" in text
 
-    assert run("claim", f"{code[:4].lower()} {code[4:]}")[1] == "dev-1 in hoi-an is claimed\n"
+    claimed, password = run("claim", f"{code[:4].lower()} {code[4:]}")[1].splitlines()
+    assert claimed == "dev-1 in hoi-an is claimed"
+    assert password.startswith("user name dev-1, password ")
     assert "was claimed by cli:" in refused(run, "claim", code)
     assert "one of them was misread" in refused(run, "claim", code[:9] + ("0" if code[9] != "0" else "1"))
     assert run("labels", "--device", "dev-1", "--new-code", "--out", str(page))[0] == 0
