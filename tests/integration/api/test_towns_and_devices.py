@@ -231,7 +231,7 @@ BAD_PARAMETERS = [
     ("/v1/devices?cursor=x", "cursor", "next"),
     ("/v1/devices?cursor=W10", "cursor", "next"),
     ("/v1/devices?cursor=WyJcdTAwMDAiXQ", "cursor", "next"),
-    ("/v1/devices?page=2", "page", "allowed: town, domain, state, bbox, include, limit, cursor"),
+    ("/v1/devices?page=2", "page", "allowed: town, domain, state, bbox, profile, site, gateway, ward, label, search, include, limit, cursor"),
     ("/v1/devices?town=hoi-an&town=tam-ky", "town", "once"),
     ("/v1/towns?limit=1", "limit", "allowed: none"),
     ("/v1/devices/air?include=latest", "include", "allowed: none"),
@@ -266,7 +266,7 @@ async def test_what_does_not_exist_is_a_404_problem(client: httpx.AsyncClient) -
 
 
 async def test_a_wrong_method_is_a_405_problem_that_tells_the_right_one(client: httpx.AsyncClient) -> None:
-    response = await client.post("/v1/devices", json={})
+    response = await client.post("/v1/ledger", json={})
 
     assert response.status_code == 405
     assert response.headers["Allow"] == "GET"
