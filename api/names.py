@@ -32,6 +32,15 @@ def property_name(property_id: str) -> Name:
 
 
 @lru_cache(maxsize=8192)
+def sent_unit(profile_id: str, name: str, property_id: str, unit: str) -> str:
+    """UCUM code of the unit a datastream is sent in; the canonical one where the catalogue does not know it."""
+    profile = load_catalogue().get(profile_id)
+    declared = profile.datastream(name) if profile else None
+    known = declared is not None and (declared.property_id, declared.unit) == (property_id, unit)
+    return declared.sent_unit if declared is not None and known else unit
+
+
+@lru_cache(maxsize=8192)
 def datastream_label(profile_id: str, name: str, property_id: str) -> Name:
     """The label of a datastream: its profile's word for it, else the name of what it observes."""
     profile = load_catalogue().get(profile_id)

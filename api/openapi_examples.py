@@ -63,6 +63,7 @@ _DATASTREAM: Final = {
     "property": "pm25",
     "label": _NAME,
     "unit": "ug/m3",
+    "unit_sent": "ug/m3",
     "interval_s": 300,
     "period_s": 300,
     "stamp": "end",
@@ -228,6 +229,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
                 "period_end": "2026-11-23T02:15:00Z",
                 "received_time": "2026-11-23T02:15:00.412Z",
                 "value": 31.2,
+                "value_sent": 31.2,
                 "quality": 4,
                 "flags": [
                     {
@@ -248,6 +250,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
             "property": "sound-level-equivalent",
             "label": {"vi": "Mức ồn tương đương LAeq", "en": "Equivalent sound level LAeq"},
             "unit": "dB[SPL]",
+            "unit_sent": "dB[SPL]",
             "interval_s": 60,
             "period_s": 60,
             "upper_bound": 150.0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.cache import Moment
 from api.grants import everywhere, in_scope
-from api.names import datastream_label, flags_shape
+from api.names import datastream_label, flags_shape, sent_unit
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def datastream_shape(row: Mapping[str, Any], profile: str) -> Datastream:
         "property": row["property"],
         "label": datastream_label(profile, row["name"], row["property"]),
         "unit": row["unit"],
+        "unit_sent": sent_unit(profile, row["name"], row["property"], row["unit"]),
         "interval_s": row["interval_s"],
         "period_s": row["period_s"],
         "stamp": row["stamp"],

@@ -274,6 +274,7 @@ class Datastream(TypedDict):
     property: Annotated[str, Field(examples=["pm25"])]
     label: Name
     unit: Unit
+    unit_sent: Annotated[str, Field(description="UCUM code of the unit the device sends", examples=["mg/m3"])]
     interval_s: IntervalS
     period_s: Annotated[int | None, Field(description="length a value covers, s; null: it holds at an instant")]
     stamp: Annotated[Literal["end", "start"], Field(description="which end of the period the phenomenon time names")]
@@ -333,6 +334,7 @@ class Observation(TypedDict):
     period_end: Annotated[datetime | None, Field(description="exclusive; null where the value holds at an instant")]
     received_time: ReceivedTime
     value: Annotated[float, Field(examples=[31.2])]
+    value_sent: Annotated[float, Field(description="as the device sent it, in `unit_sent` of the datastream")]
     quality: Quality
     flags: Flags
     late: Annotated[bool, Field(description="received more than 3 intervals after it was known to the device")]

@@ -156,7 +156,8 @@ def sync_steps(catalogue: Mapping[str, DeviceProfile], device_ids: Iterable[str]
     if "contradicting" in counts:
         raise RegistryError(
             f"{counts['contradicting']} stored datastreams contradict the catalogue; datastreams of a profile are"
-            " append-only, never removed, moved, renamed or given another property or unit:\n" + "\n".join(shown)
+            " append-only, never removed, moved, renamed or given another property, unit or conversion:\n"
+            + "\n".join(shown)
         )
     if "missing" in counts:
         yield from ask("insert_datastreams", **parameters)

@@ -75,6 +75,7 @@ class Housekeeper:
             ).fetchall()
             if dropped:
                 _LOG.info("Retention dropped %d chunks of observations", len(dropped))
+            connection.execute(QUERIES["trim_sent"], {"keep_days": self._settings.retention_days})
             for _ in range(_TRIMS):
                 row = connection.execute(
                     QUERIES["trim_rejections"], {"keep_days": self._settings.rejection_days}

@@ -63,7 +63,7 @@ class Layout:
     addend: NDArray[np.float64]
     words: Sequence[Mapping[str, float] | None]
     names: Sequence[str]
-    converts: bool  # whether any factor or addend changes a value
+    converting: NDArray[np.intp]  # columns whose factor or addend changes a value
     rules: Rules
     shapes: list[Shape] = field(default_factory=list)
     shape_of: dict[tuple[str, ...], Shape] = field(default_factory=dict)
@@ -202,7 +202,7 @@ def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], La
         addend=addend,
         words=words,
         names=names,
-        converts=bool((factor != 1).any() or (addend != 0).any()),
+        converting=np.flatnonzero((factor != 1) | (addend != 0)),
         rules=_rules(rows, slots, names, lower, upper),
     )
     layouts[signature] = layout

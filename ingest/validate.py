@@ -5,13 +5,14 @@ Vectorised over a whole batch: for each set of names that occurs, its rows are g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from devices.reasons import Reason
 from ingest.records import Block, Rejection, Tally
+from ingest.sent import Unlike, convert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class Checked:
     rejections: list[Rejection]
     tally: Tally  # received, missing and rejected are filled; the writer fills the others
     knocks: list[Knock] | None = None  # of all rejections, where some were gathered since
+    unlike: list[Unlike] = field(default_factory=list)  # values that their conversion does not give back
 
 
 def validate(columns: Columns, rules: TimeRules, *, subjects: int) -> Checked:
@@ -52,6 +54,7 @@ def validate(columns: Columns, rules: TimeRules, *, subjects: int) -> Checked:
     rejections = list(columns.rejections)
     row_device = np.frombuffer(columns.row_device, dtype=np.int32)
     blocks: list[Block] = []
+    unlike: list[Unlike] = []
     if len(row_device):
         snapshot = columns.snapshot
         row_layout = snapshot.layout_of[row_device]
@@ -65,14 +68,19 @@ def validate(columns: Columns, rules: TimeRules, *, subjects: int) -> Checked:
         offset = np.cumsum(row_width) - row_width
         for index in present:
             rows = np.flatnonzero(row_layout == index) if len(present) > 1 else np.arange(len(row_device))
-            block = _gather(columns, snapshot.layouts[index], rows, row_shape, offset)
+            block = _gather(columns, snapshot.layouts[index], rows, row_shape, offset, unlike)
             block = _check_times(block, columns, rules, rejections, subjects)
             blocks.append(_check_bounds(block, columns, snapshot.layouts[index], rejections, subjects))
-    return Checked(blocks=blocks, rejections=rejections, tally=_tally(columns, rejections))
+    return Checked(blocks=blocks, rejections=rejections, tally=_tally(columns, rejections), unlike=unlike)
 
 
 def _gather(
-    columns: Columns, layout: Layout, rows: NDArray[Any], row_shape: NDArray[np.int32], offset: NDArray[np.int64]
+    columns: Columns,
+    layout: Layout,
+    rows: NDArray[Any],
+    row_shape: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    unlike: list[Unlike],
 ) -> Block:
     flat = np.frombuffer(columns.flat, dtype=np.float64)
     value = np.full((len(rows), layout.slots), np.nan)
@@ -83,14 +91,11 @@ def _gather(
         at = np.flatnonzero(shapes == index) if len(present) > 1 else np.arange(len(rows))
         first = offset[rows[at]]
         value[at[:, None], shape.column] = flat[first[:, None] + shape.known]
-    if layout.converts:
-        with np.errstate(over="ignore"):  # infinity is out of every bound
-            value *= layout.factor
-            value += layout.addend
+    changed = convert(value, layout) if layout.converting.size else None
     message = np.frombuffer(columns.row_message, dtype=np.int32)[rows]
     received_us = np.array([message.received_us for message in columns.messages], dtype=np.int64)
     row_quality = np.frombuffer(columns.row_quality, dtype=np.int16)[rows]
-    return Block(
+    block = Block(
         layout=layout.index,
         device=np.frombuffer(columns.row_device, dtype=np.int32)[rows],
         time_us=np.frombuffer(columns.row_time_us, dtype=np.int64)[rows],
@@ -99,6 +104,9 @@ def _gather(
         value=value,
         quality=np.where(np.isnan(value), np.int16(0), row_quality[:, None]).astype(np.int16, copy=False),
     )
+    if changed is not None:
+        unlike.append(Unlike.of(block, *changed))
+    return block
 
 
 def _check_times(block: Block, columns: Columns, rules: TimeRules, rejections: list[Rejection], subjects: int) -> Block:

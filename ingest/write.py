@@ -25,6 +25,7 @@ from ingest.merge import compare, make_unique
 from ingest.parameters import array_text
 from ingest.records import Block, Rejection, WriteResult
 from ingest.rejections import conflict_rejections, copy_rows
+from ingest.sent import note_sent
 from ingest.storage import QUERIES, connect, named_errors
 from ingest.written import StoredCells, Written
 
@@ -198,6 +199,7 @@ class Writer:
                     stored = self._stage(connection, block, key, written)
                     newest.append(_newest_rows(stored, keys[stored.device]))
             self._adjust_ledger(connection, written)
+            note_sent(connection, checked.unlike, written)
             if statuses:
                 connection.execute(
                     QUERIES["set_statuses"],

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query
 from psycopg.rows import DictRow
 
@@ -15,6 +16,7 @@ from api.registry import datastream_shape
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
 from api.schemas import Observation, Observations
 from api.services import Services
+from devices.sent import as_sent
 from sql import load_queries
 
 router = APIRouter(prefix="/v1", tags=["datastreams"], dependencies=[need(Role.VIEWER)])
@@ -55,7 +57,10 @@ async def list_observations(
     page = rows[: query.limit]
     answer: Observations = {
         "datastream": datastream_shape(found, found["profile"]),
-        "items": [_observation(row, found) for row in page],
+        "items": [
+            _observation(row, found, value_sent)
+            for row, value_sent in zip(page, await _values_sent(services, page, found), strict=True)
+        ],
         "next": to_cursor(to_micros(page[-1]["phenomenon_time"])) if len(rows) > query.limit else None,
     }
     return JsonResponse(answer)
@@ -73,7 +78,26 @@ async def find_datastream(services: Services, datastream: str) -> DictRow:
     return row
 
 
-def _observation(row: DictRow, datastream: DictRow) -> Observation:
+async def _values_sent(services: Services, page: list[DictRow], datastream: DictRow) -> list[float]:
+    """The values of a page as the device sent them: had back from the conversion, or kept where it cannot give them."""
+    if not page or (datastream["factor"], datastream["addend"]) == (1, 0):
+        return [row["value"] for row in page]
+    times = [row["phenomenon_time"] for row in page]
+    kept = await services.database.rows(
+        _QUERIES["values_as_sent"],
+        {
+            "device_key": datastream["device_key"],
+            "slot": datastream["slot"],
+            "first": min(times),
+            "last": max(times),
+        },
+    )
+    value_at = {row["phenomenon_time"]: row["value"] for row in kept}
+    had_back = as_sent(np.array([row["value"] for row in page]), datastream["factor"], datastream["addend"]).tolist()
+    return [value_at.get(time, value) for time, value in zip(times, had_back, strict=True)]
+
+
+def _observation(row: DictRow, datastream: DictRow, value_sent: float) -> Observation:
     time: datetime = row["phenomenon_time"]
     start, end = _period(time, datastream)
     known = end or time
@@ -84,6 +108,7 @@ def _observation(row: DictRow, datastream: DictRow) -> Observation:
         "period_end": end,
         "received_time": row["received_time"],
         "value": row["value"],
+        "value_sent": value_sent,
         "quality": row["quality"],
         "flags": flags_shape(row["quality"]),
         "late": late_s > LATE_INTERVALS * datastream["interval_s"],

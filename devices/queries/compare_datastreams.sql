@@ -3,14 +3,16 @@
 -- that contradict. Null for all devices.
 select kind, count(*)::integer as datastreams,
        (array_agg(device_id || ' slot ' || slot || ' holds ''' || stored_name || ''', its profile has '
-                  || coalesce('''' || given_name || ''' with another property or unit', 'nothing') || ' there'
+                  || coalesce('''' || given_name || ''' with another property, unit or conversion', 'nothing') || ' there'
                   order by device_id, slot) filter (where kind = 'contradicting'))[1:20] as shown
 from (
   select device_id, slot,
          case
            when stored.device_key is null then 'missing'
-           when given.profile_id is null or (stored.name, stored.property, stored.unit)
-                is distinct from (given.name, given.property, given.unit) then 'contradicting'
+           -- Values as sent are had back through the conversion they were stored with, so it stays.
+           when given.profile_id is null or (stored.name, stored.property, stored.unit, stored.factor, stored.addend)
+                is distinct from (given.name, given.property, given.unit, given.factor, given.addend)
+             then 'contradicting'
            else 'changed'
          end as kind,
          stored.name as stored_name, given.name as given_name

@@ -1,6 +1,6 @@
--- Brings bounds, conversion, words and times of stored datastreams to those of the profiles. Null for all devices.
+-- Brings bounds, words and times of stored datastreams to those of the profiles. Null for all devices.
 update datastream s
-set factor = p.factor, addend = p.addend, lower_bound = p.lower_bound, upper_bound = p.upper_bound, words = p.words,
+set lower_bound = p.lower_bound, upper_bound = p.upper_bound, words = p.words,
     interval_s = p.interval_s, period_s = p.period_s, stamp = p.stamp
 from device d
 join jsonb_to_recordset(%(datastreams)s) as p (
@@ -9,6 +9,6 @@ join jsonb_to_recordset(%(datastreams)s) as p (
 ) on p.profile_id = d.profile
 where s.device_key = d.device_key and s.slot = p.slot and s.name = p.name
   and (%(device_ids)s::text[] is null or d.device_id = any(%(device_ids)s))
-  and (s.factor, s.addend, s.lower_bound, s.upper_bound, s.words, s.interval_s, s.period_s, s.stamp)
+  and (s.lower_bound, s.upper_bound, s.words, s.interval_s, s.period_s, s.stamp)
       is distinct from
-      (p.factor, p.addend, p.lower_bound, p.upper_bound, p.words, p.interval_s, p.period_s, p.stamp)
+      (p.lower_bound, p.upper_bound, p.words, p.interval_s, p.period_s, p.stamp)

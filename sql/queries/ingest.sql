@@ -182,6 +182,19 @@ group by 1, 2
 order by 1, 2
 on conflict (hour, device_id, cause) do update set readings = a.readings + excluded.readings
 
+-- name: note_sent
+-- Values as they were sent, of observations whose conversion does not give them back.
+insert into observation_sent (device_key, phenomenon_time, slot, value)
+select u.device_key, timestamptz 'epoch' + u.time_us * interval '1 microsecond', u.slot, u.value
+from unnest(%(device_keys)s::integer[], %(times_us)s::bigint[], %(slots)s::smallint[], %(values)s::float8[])
+     u (device_key, time_us, slot, value)
+order by u.device_key, u.time_us, u.slot
+on conflict do nothing
+
+-- name: trim_sent
+-- Values as sent go with their observations.
+delete from observation_sent where phenomenon_time < now() - %(keep_days)s * interval '1 day'
+
 -- name: set_statuses
 -- The last status word of each device; since moves only when the word changes.
 insert into device_status as d (device_key, word, since)

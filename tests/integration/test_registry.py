@@ -272,7 +272,7 @@ def test_an_import_brings_the_devices_it_names_to_the_grown_profile(
     assert rows == [("ha-lamp:energy-2",)]
 
 
-@pytest.mark.parametrize("fault", ["moved", "removed", "another property"])
+@pytest.mark.parametrize("fault", ["moved", "removed", "another property", "another unit"])
 def test_a_profile_that_breaks_what_is_stored_is_refused(
     run: Any, connection: psycopg.Connection[Any], fault: str
 ) -> None:
@@ -283,6 +283,7 @@ def test_a_profile_that_breaks_what_is_stored_is_refused(
         "moved": (replace(two, slot=1), replace(one, slot=2), *rest),
         "removed": profile.datastreams[:-1],
         "another property": (replace(one, property_id="light-level"), two, *rest),
+        "another unit": (replace(one, sent_unit="1", factor=100.0), two, *rest),
     }[fault]
     broken = {**CATALOGUE, profile.profile_id: replace(profile, datastreams=streams)}
 

@@ -75,8 +75,9 @@ class Seed:
             )
             for stream in profile.datastreams:
                 self.connection.execute(
-                    "insert into datastream (datastream_id, device_key, slot, name, property, unit, lower_bound,"
-                    " upper_bound, interval_s, period_s, stamp) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                    "insert into datastream (datastream_id, device_key, slot, name, property, unit, factor, addend,"
+                    " lower_bound, upper_bound, interval_s, period_s, stamp)"
+                    " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                     [
                         f"{device_id}:{stream.name}",
                         key,
@@ -84,6 +85,8 @@ class Seed:
                         stream.name,
                         stream.property_id,
                         stream.unit,
+                        stream.factor,
+                        stream.addend,
                         stream.lower_bound,
                         stream.upper_bound,
                         stream.interval_s,

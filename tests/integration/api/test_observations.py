@@ -3,9 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from api import schemas
+from devices.profiles import load_catalogue
 from tests.integration.api.conftest import checked
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ async def test_an_observation_shows_its_period_quality_and_lateness(client: http
         "period_end": "2026-11-01T23:58:00Z",
         "received_time": "2026-11-02T00:13:00Z",
         "value": 5.0,
+        "value_sent": 5.0,
         "quality": 1,
         "flags": [{"id": "calibrating", "name": {"vi": "hiệu chuẩn", "en": "calibrating"}}],
         "late": False,
@@ -125,3 +128,24 @@ async def test_bad_parameters_of_histories_are_refused(client: httpx.AsyncClient
         assert (await client.get(f"/v1/datastreams/{path}/observations")).status_code == 404
         assert (await client.get(f"/v1/datastreams/{path}/statistics")).status_code == 404
     assert (await client.get("/v1/datastreams/air/observations")).status_code == 400
+
+
+async def test_a_value_stands_beside_what_was_sent(client: httpx.AsyncClient, seed: Seed) -> None:
+    key = seed.device("low", "air-sensor")
+    profile = load_catalogue()["air-sensor"]
+    no2 = profile.datastream("no2")
+    assert no2 is not None
+    sent = [12.5, float(np.float32(31.2)), 82.3 / 3]
+    times = [START + timedelta(minutes=number) for number in range(3)]
+    seed.history("low", "no2", [(time, value * no2.factor, 0) for time, value in zip(times, sent, strict=True)])
+    seed.connection.execute("insert into observation_sent values (%s, %s, %s, %s)", [key, times[2], no2.slot, sent[2]])
+    seed.history("low", "pm25", [(times[0] + timedelta(hours=1), 27.9, 0)])
+
+    response = await client.get("/v1/datastreams/low:no2/observations", params={"limit": 10})
+
+    body = checked(schemas.Observations, response)
+    assert (body["datastream"]["unit"], body["datastream"]["unit_sent"]) == ("ug/m3", "[ppb]")
+    assert [item["value_sent"] for item in body["items"]] == sent
+    response = await client.get("/v1/datastreams/low:pm25/observations", params={"limit": 10})
+    (item,) = checked(schemas.Observations, response)["items"]
+    assert (item["value"], item["value_sent"]) == (27.9, 27.9)

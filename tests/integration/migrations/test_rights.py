@@ -15,7 +15,7 @@ _TABLES: list[LiteralString] = [
     *("town", "site", "device", "datastream", "registry_version", "schema_migration"),
     *("observation_set", "latest", "device_status", "rejection", "ledger_hour", "batch_log", "live_change"),
     *("ledger_adjustment", "retention_mark", "former_gateway", "replay_request", "broker_report"),
-    *("ward", "ward_successor", "site_ward", "device_placement", "device_claim", "knock"),
+    *("ward", "ward_successor", "site_ward", "device_placement", "device_claim", "knock", "observation_sent"),
     *("window_change", "window_set", "window_sketch", "aggregation_state", "statistics_seal", "rebuild_block"),
     *("account", "account_grant", "page_session", "openid_attempt", "api_key", "api_key_grant", "audit"),
 ]
