@@ -180,8 +180,9 @@ class DeviceClient:
             waiting.set_result(reason.value)
 
     def _on_socket_close(self, _client: paho.Client, _data: Any, opened: Any) -> None:
-        self._loop.remove_reader(opened)
-        self._loop.remove_writer(opened)
+        if opened.fileno() >= 0:  # one that was aborted is closed already when paho lets it go
+            self._loop.remove_reader(opened)
+            self._loop.remove_writer(opened)
 
     def _on_socket_open(self, _client: paho.Client, _data: Any, opened: Any) -> None:
         self._loop.add_reader(opened, self._read)
