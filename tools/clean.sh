@@ -21,7 +21,7 @@ if [ -L "$data_dir/postgres" ]; then
   elsewhere=$(dirname "$(readlink "$data_dir/postgres")")
   case $elsewhere in /var/tmp/thubon-demo-*) rm -rf -- "$elsewhere" ;; esac
 fi
-rm -rf -- "$data_dir" .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis screenshots build dist
+rm -rf -- "$data_dir" .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis screenshots bench-load build dist
 find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 
 if command -v docker >/dev/null && timeout 15 docker version >/dev/null 2>&1; then

@@ -155,7 +155,8 @@ def _load(arguments: argparse.Namespace) -> int:
         api_token=os.environ.get("THUBON_API_TOKEN"),
         watch=dict(arguments.watch),
     )
-    templates = templates_of(build_fleet(load_scenario(arguments.scenario)), time.time(), plan.qos)
+    fleet = [device for device in build_fleet(load_scenario(arguments.scenario)) if device.registered]
+    templates = templates_of(fleet, time.time(), plan.qos)
     try:
         report = asyncio.run(run_load(broker, templates, plan))
     except (psycopg.Error, httpx.HTTPError) as error:

@@ -101,7 +101,8 @@ class LoadReport:
         rate.plot(self.sent.readings_by_second, color="#0072B2", label="sent")
         if self.offered_readings_s is not None:
             rate.axhline(self.offered_readings_s, color="#888888", linestyle="--", label="offered")
-        rate.set(xlabel="second of the run", ylabel="readings/s", ylim=(0, None))
+        highest = max(*self.sent.readings_by_second, self.offered_readings_s or 0.0, 1.0)
+        rate.set(xlabel="second of the run", ylabel="readings/s", ylim=(0, 1.2 * highest))
         rate.legend()
         for each, colour in zip(self.latencies.values(), ("#D55E00", "#009E73"), strict=False):
             if each.count:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.report import Line
 
-TARGETS: Final[dict[str, Callable[[float], Iterator[Line]]]] = {
+TARGETS: Final[dict[str, Callable[[float], Iterator[Line] | Iterator[str]]]] = {
     "T1": targets_ingest.t1,
     "T2": targets_ingest.t2,  # T3 and T4 come with it
     "T5": targets_ingest.t5,
     "T6": targets_ingest.t6,
     "T12": targets_live.t12,
+    "load": targets_live.load,  # the report of `simulators load`
     "fleet": targets_fleet.fleet,  # 10,000 simulated devices connected at once
 }
 PROGRAMS: Final = {

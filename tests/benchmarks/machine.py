@@ -67,10 +67,13 @@ class Container:
                 return pid
         raise LookupError(f"no process {inner_pid} in {self.name}")
 
+    def main_pid(self) -> int:
+        """Its first process, as the host numbers it."""
+        return int(_docker("inspect", "-f", "{{.State.Pid}}", self.name))
+
     def processor_s(self) -> float:
         """Processor seconds of all its processes, ended ones included."""
-        main = int(_docker("inspect", "-f", "{{.State.Pid}}", self.name))
-        group = Path(f"/proc/{main}/cgroup").read_text().strip().rpartition(":")[2]
+        group = Path(f"/proc/{self.main_pid()}/cgroup").read_text().strip().rpartition(":")[2]
         stat = Path(f"/sys/fs/cgroup{group}/cpu.stat")
         if stat.exists():
             return int(stat.read_text().split()[1]) / 1e6

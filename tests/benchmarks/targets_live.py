@@ -1,4 +1,4 @@
-"""Target T12: from the commit of a reading to its event in a real browser, every part a process of its own."""
+"""Target T12, from the commit of a reading to its event in a real browser, and a load report; every part a process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +83,35 @@ async def _watch(chromium: str, address: str, port: int, count: int) -> list[tup
         seen: list[Any] = await page.evaluate("() => window.seen")
         await browser.close()
     return [tuple(each) for each in seen]  # type: ignore[misc]
+
+
+def load(seconds: float) -> Iterator[str]:
+    """The report of `simulators load` at 10,000 readings/s of the fleet of the demo, every server watched."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        machine.broker(Path(folder)) as broker,
+        machine.database() as (database, url),
+    ):
+        fleet = Path(folder) / "fleet.csv"
+        _run("simulators", "fleet", "--scenario", "demo", "--out", str(fleet))
+        _run("devices", "import", str(fleet), THUBON_DATABASE_URL=url)
+        with (
+            running_worker(broker, url, THUBON_INGEST_DEVICE_READINGS_A_MINUTE="1000000000") as worker,
+            running_api(url) as address,
+        ):
+            pids = {"broker": broker.main_pid(), "worker": worker.pid, "database": database.main_pid()}
+            watched = [word for part, pid in pids.items() for word in ("--watch", f"{part}={pid}")]
+            arguments = ["--scenario", "demo", "--rate", "10000", "--seconds", f"{seconds:g}", "--out", "bench-load"]
+            arguments += ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--database-url", url, "--api", address]
+            yield from _run("simulators", "load", *arguments, *watched).splitlines()
+
+
+def _run(*arguments: str, **settings: str) -> str:
+    environment = {**os.environ, **settings}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
 
 
 def t12(seconds: float) -> Iterator[Line]:
