@@ -77,7 +77,12 @@ def run_judge(arguments: argparse.Namespace) -> int:
         bounds=Bounds(readings_a_minute=arguments.readings_a_minute),
     )
     try:
-        report = judge([read_journal(file) for file in arguments.journal], plan)
+        runs = [read_journal(file) for file in arguments.journal]
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        report = judge(runs, plan)
     except (psycopg.Error, httpx.HTTPError) as error:
         sys.stderr.write(f"cannot judge: {error}\n")
         return 1

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from devices.codecs.thubon_json import decode_telemetry
 from devices.profiles import load_catalogue
-from simulators.journal import Sent
+from simulators.__main__ import main
+from simulators.journal import Journal, Sent
 from simulators.judge.claims import Claims, claims_of
 from simulators.judge.findings import Findings
 from simulators.judge.outcomes import Row, Rows, settle
@@ -22,6 +23,8 @@ from simulators.judge.report import Report
 from simulators.judge.windows import Window, differences, fold, start_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from devices.models import DeviceProfile
 
 SECOND = 1_000_000
@@ -259,3 +262,28 @@ def test_a_report_says_by_fault_what_became_of_readings() -> None:
     findings.add("missing", "it is not there")
     assert report.lines()[-1] == "judgement: it deviates"
     assert "  it is not there" in report.lines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--journal", "none.jsonl.gz", "--database-url", "postgresql://127.0.0.1/x"], 2, "none.jsonl.gz"),
+        (["--journal", "bad.jsonl.gz", "--database-url", "postgresql://127.0.0.1/x"], 2, "bad.jsonl.gz: damaged"),
+        (["--journal", "good.jsonl.gz"], 2, "THUBON_DATABASE_URL"),
+        (["--journal", "good.jsonl.gz", "--database-url", "postgresql://127.0.0.1:9/x"], 1, "cannot judge"),
+    ],
+)
+def test_what_it_cannot_judge_it_says_with_its_status(
+    arguments: list[str],
+    status: int,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("THUBON_DATABASE_URL", raising=False)
+    (tmp_path / "bad.jsonl.gz").write_bytes(b"no journal")
+    Journal(tmp_path / "good.jsonl.gz", header={}).close()
+    assert main(["judge", *arguments]) == status
+    assert says in capsys.readouterr().err
