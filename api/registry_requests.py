@@ -166,7 +166,7 @@ class NewRegisteredDevice(_DeviceToBe):
 
 
 class AcceptedKnock(_DeviceToBe):
-    """A device that knocked, to be registered; it counts from a week before its first message on."""
+    """A device that knocked; left out, it counts from a week before its first message, behind who spoke for it."""
 
     town: Identifier = Field(description="where it knocked", examples=["hoi-an"])
 

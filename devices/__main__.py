@@ -13,7 +13,7 @@ import psycopg
 from pydantic import ValidationError
 
 from devices.changes import ChangeError
-from devices.commands import COMMANDS, add_parsers, run_command
+from devices.commands import COMMANDS, add_parsers, audit_import, run_command
 from devices.identity.certificates import CertificateError
 from devices.identity.commands import (
     IDENTITY_COMMANDS,
@@ -150,6 +150,8 @@ def _import(
         rows = len({fault.line for fault in report.faults})
         _complain(f"nothing imported: {len(report.faults)} faults in {rows} rows")
         return FAILED
+    if not options.dry_run:
+        audit_import(connection, report, content)
     if options.dry_run:
         connection.rollback()
         print("dry run, nothing was changed; it would be:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from devices.models import DeviceProfile
+    from devices.registry import ImportReport
 
 _LISTED: Final = 1_000
 _GRACE_H: Final = 72
@@ -137,6 +139,13 @@ def _audit(
 ) -> None:
     record = {"before": None if before is None else Jsonb(before), "after": None if after is None else Jsonb(after)}
     run(connection, ask("audit_note", actor=actor(), action=action, town_id=town, subject=subject, **record))
+
+
+def audit_import(connection: psycopg.Connection[Any], report: ImportReport, content: bytes) -> None:
+    """Leave an import in the audit of each town that it changed."""
+    digest = hashlib.sha256(content).hexdigest()
+    for town, devices in sorted(report.devices_by_town.items()):
+        _audit(connection, "registry.import", town, "file", None, {"devices": devices, "sha256": digest})
 
 
 def _changes(steps: Callable[[argparse.Namespace, Mapping[str, DeviceProfile]], Steps[Change]]) -> Any:

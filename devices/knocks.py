@@ -67,7 +67,8 @@ def accept_knock(town_id: str, new: NewDevice, catalogue: Mapping[str, DevicePro
 
     Args:
         town_id: where it knocked; its site must stand there.
-        new: the device; without a commissioning time it counts from a week before its first message.
+        new: the device; without a commissioning time it counts from a week before its first message, without a gateway
+            it stands behind the one that spoke for it.
         catalogue: device profiles by id.
 
     Raises:
@@ -77,6 +78,8 @@ def accept_knock(town_id: str, new: NewDevice, catalogue: Mapping[str, DevicePro
     knock = yield from _knock(new.device_id, town_id)
     if knock["reason"] == "wrong-town":
         raise ChangeError("conflict", "device", "this id is registered in another town; move it from there instead")
+    if new.gateway_id is None:
+        new = replace(new, gateway_id=knock["gateway_id"])
     if new.commissioned_time is None:
         new = replace(new, commissioned_time=knock["first_time"] - _BUFFERED)
     change = yield from create_device(new, catalogue)

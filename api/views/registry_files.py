@@ -119,6 +119,7 @@ async def _import(services: Any, person: Any, content: bytes, *, dry_run: bool) 
     report = ImportReport()
     try:
         async with services.changes.transaction(person) as transaction:
+            await transaction.execute(_QUERIES["be_patient"])
             report = await drive(transaction, import_steps(file, catalogue))
             await _note(transaction, report, hashlib.sha256(content).hexdigest(), dry_run=dry_run)
     except _RehearsedError:

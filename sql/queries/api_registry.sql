@@ -81,3 +81,7 @@ select town_id from device where device_id = %(device)s;
 -- name: town_of_site
 -- Where a site is, for who asks.
 select town_id from site where site_id = %(site)s;
+
+-- name: be_patient
+-- An import of a hundred thousand rows takes longer than a question may.
+set local statement_timeout = '120s';

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from devices.changes import NewDevice
+from devices.knocks import accept_knock
+from devices.profiles import load_catalogue
+from devices.steps import run
 from ingest.fold import Folder
 from ingest.knocks import KNOCKS_KEPT
 from tests.fleet import register
 from tests.integration.ingest.pipeline import Pipeline
-from tests.integration.ingest.test_ledger_check import THEN_US, differences, ms
+from tests.integration.ingest.test_ledger_check import THEN_US, differences, ingest, ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +68,28 @@ def test_a_device_unknown_behind_a_gateway_knocks_through_it(pipeline: Pipeline,
     pipeline.store([("hoi-an/dev-1/gateway", {"new-7": [TELEMETRY], "not an id": [TELEMETRY]}, THEN_US)])
 
     assert rows(KNOCKS) == [("new-7", "hoi-an", "unknown-device", "dev-1", 1, 1)]
+
+
+def test_a_device_taken_in_from_behind_a_gateway_stands_behind_it_and_gets_its_history(
+    database: Database, pipeline: Pipeline, rows: Ask
+) -> None:
+    message = {"new-7": [TELEMETRY], "dev-2": [TELEMETRY]}
+    execute(
+        database,
+        "update device set gateway_key = (select device_key from device where device_id = 'dev-1')"
+        " where device_id = 'dev-2'",
+    )
+    pipeline.store([("hoi-an/dev-1/gateway", message, THEN_US)])
+    new = NewDevice(device_id="new-7", site_id="site-hoi-an", profile_id="air-station", name="Trạm")
+
+    with psycopg.connect(database.owner_url) as connection:
+        run(connection, accept_knock("hoi-an", new, load_catalogue()))
+    status, said = ingest(database, "rejections", "replay")
+
+    assert status == 0, said
+    assert rows("select device_id from observation order by 1") == [("dev-2",), ("new-7",)]
+    assert rows("select sum(readings - replayed)::int from rejection") == [(0,)]
+    assert differences(database) == []
 
 
 def test_a_retired_device_does_not_knock(database: Database, pipeline: Pipeline, rows: Ask) -> None:
