@@ -32,6 +32,7 @@ from api.security import CSRF_HEADER
 from api.services import Services
 from api.throttle import Allowance, Brake
 from api.views import (
+    credentials,
     datastreams,
     devices,
     health,
@@ -115,6 +116,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         site_view,
         town_statistics,
         devices,
+        credentials,
         rejections,
         replay,
         ledger,

@@ -34,6 +34,32 @@ _VALUE: Final = {
     "flags": [],
     "age_s": 12.412,
 }
+_CREDENTIALS: Final = {
+    "device": "hoi-an-air-01",
+    "user_name": "hoi-an-air-01",
+    "broker": None,
+    "items": [
+        {
+            "id": "6f1f1c1e-7f0e-4c63-9a53-0f6f0c1d2e3f",
+            "kind": "password",
+            "state": "valid",
+            "serial": None,
+            "issued_time": "2026-11-23T02:15:00Z",
+            "issued_by": "an.nguyen",
+            "expires_time": None,
+            "revoked_time": None,
+            "revoked_by": None,
+        }
+    ],
+}
+_ISSUED: Final = {
+    "id": "6f1f1c1e-7f0e-4c63-9a53-0f6f0c1d2e3f",
+    "kind": "password",
+    "device": "hoi-an-air-01",
+    "user_name": "hoi-an-air-01",
+    "password": "WVSX5SU_V2O0b7d7RAv9t_m97_c",
+    "expires_time": None,
+}
 _DEVICE: Final = {
     "id": "hoi-an-air-01",
     "name": "Trạm không khí Cửa Đại",
@@ -193,6 +219,18 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/devices/{device}/latest"): {"device": "hoi-an-air-01", "state": "online", "items": [_VALUE]},
     ("get", "/v1/devices/{device}/rejections"): _REJECTIONS,
     ("get", "/v1/rejections"): _REJECTIONS,
+    ("get", "/v1/devices/{device}/credentials"): _CREDENTIALS,
+    ("post", "/v1/devices/{device}/credentials"): _ISSUED,
+    ("post", "/v1/devices/{device}/credentials/rotate"): _ISSUED,
+    ("delete", "/v1/devices/{device}/credentials/{credential}"): _CREDENTIALS,
+    ("get", "/v1/broker-accounts"): {
+        "agrees": False,
+        "checked_time": "2026-11-23T02:15:02Z",
+        "agreed_time": "2026-11-23T02:10:00Z",
+        "trouble": "the broker does not confirm the accounts it was given",
+        "items": [{"device": "hoi-an-air-01", "change": "add"}],
+        "next": None,
+    },
     ("post", "/v1/rejections/replay"): _REPLAY,
     ("get", "/v1/rejections/replay/{replay}"): _REPLAY,
     ("get", "/v1/ledger"): {

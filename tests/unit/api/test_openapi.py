@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from api import account_schemas, people_schemas, registry_schemas, schemas
+from api import account_schemas, credential_schemas, people_schemas, registry_schemas, schemas
 from api.main import create_app
 from api.openapi_examples import EXAMPLES
 from api.operations import schemas as operations_schemas
@@ -24,6 +24,8 @@ SHAPES = {
     "/v1/devices": schemas.Devices,
     "/v1/devices/{device}": schemas.DeviceDetail,
     "/v1/devices/{device}/latest": schemas.DeviceLatest,
+    "/v1/devices/{device}/credentials": credential_schemas.DeviceCredentials,
+    "/v1/broker-accounts": credential_schemas.BrokerAccounts,
     "/v1/devices/{device}/rejections": schemas.Rejections,
     "/v1/datastreams/{datastream}/observations": schemas.Observations,
     "/v1/datastreams/{datastream}/statistics": schemas.Statistics,
@@ -38,6 +40,9 @@ SHAPES = {
     "/v1/knocks": registry_schemas.Knocks,
 }
 CHANGES = {
+    ("post", "/v1/devices/{device}/credentials"): credential_schemas.IssuedCredential,
+    ("post", "/v1/devices/{device}/credentials/rotate"): credential_schemas.IssuedCredential,
+    ("delete", "/v1/devices/{device}/credentials/{credential}"): credential_schemas.DeviceCredentials,
     ("post", "/v1/sites"): registry_schemas.ChangedSite,
     ("patch", "/v1/sites/{site}"): registry_schemas.ChangedSite,
     ("post", "/v1/sites/{site}/retire"): registry_schemas.ChangedSite,
