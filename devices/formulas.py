@@ -132,11 +132,6 @@ LIGHTING: Final = _formulas(
         "devices.lighting.energy:burn_times",
     ),
     (
-        "lighting.burn-hours-states/1", "Giờ sáng", "Burn hours", "h",
-        "seconds in the states on, low and booting-up / 3600", _DEFINITION,
-        "devices.lighting.energy:burn_hours_of_states",
-    ),
-    (
         "lighting.lamp-energy/1", "Điện năng các đèn", "Energy of the lamps", "kW.h",
         "sum of the lamps' increases; a few silent ones count as the mean of the others", _POLICY,
         "devices.lighting.energy:lamp_energy",

@@ -13,14 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BURN_FORMULA: Final = "lighting.burn-hours/1"
-BURN_STATES_FORMULA: Final = "lighting.burn-hours-states/1"
 ENERGY_FORMULA: Final = "lighting.lamp-energy/1"
 GAP_FORMULA: Final = "lighting.energy-gap/1"
 SAVING_FORMULA: Final = "lighting.dimming-saving/1"
 AVAILABILITY_FORMULA: Final = "lighting.availability/1"
 _HOUR_S: Final = 3600.0
-_UNLIT_STATES: Final = 1
-"""In the reduction `states` of lamp-state, element 0 is `off`; every other state gives light."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +70,6 @@ def burn_times(
         lit_as_commanded=hours(np.fmin(level, commanded), known & told),
         covered=covered,
     )
-
-
-def burn_hours_of_states(state_s: FloatArray) -> Figures:
-    """Hours lit by the seconds that a lamp spent in each state.
-
-    Args:
-        state_s: as window statistics keep them of the property `lamp-state`; shape (..., states).
-    """
-    lit = state_s[..., _UNLIT_STATES:].sum(axis=-1) / _HOUR_S
-    return figures(BURN_STATES_FORMULA, "h", lit, (Missing.NO_READING, ~(state_s.sum(axis=-1) > 0)))
 
 
 @dataclass(frozen=True, slots=True)

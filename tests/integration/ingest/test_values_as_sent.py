@@ -137,3 +137,11 @@ def test_retention_drops_them_with_their_observations(pipeline: Pipeline, databa
     assert len(kept(database.url)) == 1
     connection.execute(QUERIES["trim_sent"], {"keep_days": 1})
     assert kept(database.url) == []
+
+
+def test_a_reader_sees_what_was_sent_in_the_towns_granted_alone(pipeline: Pipeline, database: Database) -> None:
+    send(pipeline, 0, {"no2": 82.3 / 3})
+    with psycopg.connect(database.read_url) as connection:
+        for towns, rows in (("hoi-an,tam-ky", 1), ("tam-ky", 0), ("", 0), ("*", 1)):
+            connection.execute("select set_config('thubon.towns', %s, false)", [towns])
+            assert connection.execute("select count(*) from observation_sent").fetchone() == (rows,)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from devices.lighting.energy import (
     availability,
-    burn_hours_of_states,
     burn_times,
     dimming_saving,
     energy_gap,
@@ -67,12 +66,6 @@ def test_burn_hours_equal_the_seconds_counted_one_by_one(
     ):
         plain = reference.lit_hours(times, values, start, end, hold)
         assert figure.at(0)[0] == (None if plain is None else pytest.approx(plain, abs=1e-12))
-
-
-def test_burn_hours_of_states_leave_out_the_state_off() -> None:
-    states = np.array([[1800, 3600, 900, 900, 0, 0, 0, 0], [0] * 8], np.float64)
-    found = burn_hours_of_states(states)
-    assert [found.at(0), found.at(1)] == [(1.5, None), (None, "no-reading")]
 
 
 def test_the_lamps_of_a_cabinet_are_summed_and_a_few_silent_ones_count_as_the_others() -> None:
