@@ -137,7 +137,11 @@ def _at_rest(row: Mapping[str, Any], aggregation: Aggregation) -> Parts:
     partials["mean_of_moment"] = np.divide(
         partials["sum"], partials["count"], out=np.zeros(size), where=partials["count"] > 0
     )
-    flags = np.frombuffer(row["w_flags"] or b"", _FLAG_ARRAY)["item"]["value"].astype(np.int64)
+    flags = np.zeros((size, _FLAGS), dtype=np.int64)
+    marked = np.frombuffer(row["f_flags"] or b"", _FLAG_ARRAY)["item"]["value"]
+    order = np.argsort(start_us, kind="stable")
+    # No two parts at rest start at one time: finer ones begin where coarser ones end.
+    flags[order[np.searchsorted(start_us, _times(row, "f_start"), sorter=order)]] = marked
     return Parts(start_us, _numbers(row, "w_flagged", ">i4").astype(np.int64), flags, partials)
 
 

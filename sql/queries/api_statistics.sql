@@ -1,7 +1,7 @@
 -- name: parts
--- Everything of which the windows of one datastream are made, as one row of columns: each a string of numbers, 8 bytes each,
--- as they are sent. `w_*`: windows at rest. Of each length those that are at rest; where coarser ones are older than their
--- finer ones, the finer. `o_*`: of what is not folded yet, the observations themselves. One statement, so one snapshot.
+-- Everything of which the windows of one datastream are made, as one row of columns, each a string of numbers as they are
+-- sent. `w_*`: windows at rest; where coarser ones are older than their finer ones, the finer. `f_*`: flags of those that hold
+-- some. `o_*`: of what is not folded yet, the observations themselves. `s_*`: sketches. One statement, so one snapshot.
 with through as materialized (
   select coalesce(max(through_time), '-infinity') as folded,
          coalesce(date_bin(interval '1 hour', max(hours_time), timestamptz '1970-01-01 00:00:00+00'), 'infinity') as hours,
@@ -49,8 +49,7 @@ with through as materialized (
 )
 select r.*, o.*, s.*
 from (
-  select string_agg(int4send(w.length_s), ''::bytea) as w_length,
-         string_agg(timestamptz_send(w.start_time), ''::bytea) as w_start,
+  select string_agg(timestamptz_send(w.start_time), ''::bytea) as w_start,
          string_agg(int4send(w.count[%(slot)s]), ''::bytea) as w_count,
          string_agg(int4send(w.flagged[%(slot)s]), ''::bytea) as w_flagged,
          string_agg(float8send(w.sum[%(slot)s]), ''::bytea) as w_sum,
@@ -63,21 +62,37 @@ from (
          string_agg(timestamptz_send(w.max_time[%(slot)s]), ''::bytea) as w_max_time,
          string_agg(timestamptz_send(w.first_time[%(slot)s]), ''::bytea) as w_first_time,
          string_agg(timestamptz_send(w.last_time[%(slot)s]), ''::bytea) as w_last_time,
-         string_agg(array_send(coalesce(w.flags[7 * %(slot)s - 6 : 7 * %(slot)s], '{0,0,0,0,0,0,0}')), ''::bytea) as w_flags,
-         string_agg(float8send(coalesce(w.energy[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'energetic-mean' = any(%(keeps)s::text[])) as w_energy,
-         string_agg(float8send(coalesce(w.east[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'circular-mean' = any(%(keeps)s::text[])) as w_east,
-         string_agg(float8send(coalesce(w.north[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'circular-mean' = any(%(keeps)s::text[])) as w_north,
-         string_agg(float8send(coalesce(w.weight[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'harmonic-mean' = any(%(keeps)s::text[])) as w_weight,
-         string_agg(float8send(coalesce(w.weight_by_value[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'harmonic-mean' = any(%(keeps)s::text[])) as w_weight_by_value,
-         string_agg(float8send(coalesce(w.held_value_s[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'time-weighted-mean' = any(%(keeps)s::text[])) as w_held_value_s,
-         string_agg(float8send(coalesce(w.held_s[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'time-weighted-mean' = any(%(keeps)s::text[])) as w_held_s,
-         string_agg(float8send(coalesce(w.increase[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'increase' = any(%(keeps)s::text[])) as w_increase,
-         string_agg(float8send(coalesce(w.resets[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'increase' = any(%(keeps)s::text[])) as w_resets,
-         string_agg(float8send(coalesce(w.transitions[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'states' = any(%(keeps)s::text[])) as w_transitions,
-         string_agg(float8send(coalesce(w.above[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'exceedance' = any(%(keeps)s::text[])) as w_above,
-         string_agg(float8send(coalesce(w.longest_run[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'exceedance' = any(%(keeps)s::text[])) as w_longest_run,
-         string_agg(float8send(coalesce(w.run_at_start[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'exceedance' = any(%(keeps)s::text[])) as w_run_at_start,
-         string_agg(float8send(coalesce(w.run_at_end[%(slot)s]::float8, 'NaN')), ''::bytea) filter (where 'exceedance' = any(%(keeps)s::text[])) as w_run_at_end,
+         string_agg(timestamptz_send(w.start_time), ''::bytea) filter (where w.flags is not null) as f_start,
+         string_agg(array_send(w.flags[7 * %(slot)s - 6 : 7 * %(slot)s]), ''::bytea)
+           filter (where w.flags is not null) as f_flags,
+         string_agg(float8send(coalesce(w.energy[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'energetic-mean' = any(%(keeps)s::text[])) as w_energy,
+         string_agg(float8send(coalesce(w.east[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'circular-mean' = any(%(keeps)s::text[])) as w_east,
+         string_agg(float8send(coalesce(w.north[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'circular-mean' = any(%(keeps)s::text[])) as w_north,
+         string_agg(float8send(coalesce(w.weight[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'harmonic-mean' = any(%(keeps)s::text[])) as w_weight,
+         string_agg(float8send(coalesce(w.weight_by_value[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'harmonic-mean' = any(%(keeps)s::text[])) as w_weight_by_value,
+         string_agg(float8send(coalesce(w.held_value_s[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'time-weighted-mean' = any(%(keeps)s::text[])) as w_held_value_s,
+         string_agg(float8send(coalesce(w.held_s[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'time-weighted-mean' = any(%(keeps)s::text[])) as w_held_s,
+         string_agg(float8send(coalesce(w.increase[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'increase' = any(%(keeps)s::text[])) as w_increase,
+         string_agg(float8send(coalesce(w.resets[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'increase' = any(%(keeps)s::text[])) as w_resets,
+         string_agg(float8send(coalesce(w.transitions[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'states' = any(%(keeps)s::text[])) as w_transitions,
+         string_agg(float8send(coalesce(w.above[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'exceedance' = any(%(keeps)s::text[])) as w_above,
+         string_agg(float8send(coalesce(w.longest_run[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'exceedance' = any(%(keeps)s::text[])) as w_longest_run,
+         string_agg(float8send(coalesce(w.run_at_start[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'exceedance' = any(%(keeps)s::text[])) as w_run_at_start,
+         string_agg(float8send(coalesce(w.run_at_end[%(slot)s]::float8, 'NaN')), ''::bytea)
+           filter (where 'exceedance' = any(%(keeps)s::text[])) as w_run_at_end,
          string_agg(array_send(coalesce(w.state_s[8 * %(slot)s - 7 : 8 * %(slot)s], array_fill('NaN'::float8, '{8}'))), ''::bytea)
            filter (where 'states' = any(%(keeps)s::text[])) as w_state_s
   from at_rest w
@@ -91,7 +106,7 @@ from (
          ), 0)), ''::bytea) filter (where exists (select from weighing)) as o_weight
   from tail t
 ) o, (
-  select string_agg(timestamptz_send(k.start_time), ''::bytea) as s_start, string_agg(int4send(k.length_s), ''::bytea) as s_length,
+  select string_agg(timestamptz_send(k.start_time), ''::bytea) as s_start,
          string_agg(int4send(cardinality(k.bins)), ''::bytea) as s_size,
          string_agg(substr(array_send(k.bins), 21), ''::bytea) as s_bins,
          string_agg(substr(array_send(k.counts), 21), ''::bytea) as s_counts

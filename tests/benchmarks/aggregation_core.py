@@ -5,8 +5,9 @@
 
 An hour of readings in random device order, 5 % of them late by up to ten minutes. Every rival finds the window from the
 phenomenon time and answers count, sum, sum of squares, min, max, first and last of each datastream and window; then the
-same with p50 and p95. Results are compared before any time is printed. Each rival runs in a process of its own, so that
-its peak memory is its own; of the repeats the median counts.
+same with p50 and p95; TimescaleDB, whose rows stand in a table, by GROUP BY time_bucket. Results are compared before
+any time is printed. Each rival runs in a process of its own, so that its peak memory is its own; of the repeats the
+median counts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import numpy as np
 
 from devices.reductions.sketch import RELATIVE_ERROR
 from devices.reductions.table import BASIC, Aggregation, add_by_windows
+from tests.benchmarks import machine
+from tests.benchmarks.aggregation_timescale import TimescaleDB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 ORIGIN_US = 1_763_856_000_000_000
 HOUR_US = 3_600_000_000
 MICRO_BATCH = 50_000
-RIVALS = ("thubon", "duckdb", "polars", "pandas", "pyarrow")
+RIVALS = ("thubon", "duckdb", "polars", "pandas", "pyarrow", "timescaledb")
 COLUMNS = ("count", "sum", "sum_of_squares", "min", "max", "first", "last")
 
 Answer = dict[str, np.ndarray]
@@ -218,6 +221,11 @@ class Case:
 
         return {"basic": lambda: run(table), "micro": micro}
 
+    def placed_rows(self, answer: dict[str, Any]) -> Answer:
+        """An answer whose rows bear time and datastream, by group."""
+        window = (answer.pop("t") - ORIGIN_US) // self.window_us
+        return self._placed({"g": window * self.datastreams + answer.pop("d"), **answer})
+
     def _placed(self, answer: dict[str, Any]) -> Answer:
         group = answer.pop("g")
         result = {}
@@ -235,11 +243,32 @@ def _memory_bytes(name: str) -> int:
 def work(arguments: argparse.Namespace) -> None:
     """Run one rival and print, as JSON, its times, peak memory and a digest of its answers."""
     case = Case(arguments)
+    if arguments.rival == "timescaledb":
+        with machine.database() as (container, url):
+            server = TimescaleDB(container, url, threads=case.threads, window_us=case.window_us)
+            server.fill(case.datastream, case.time_us, case.value)
+            print(json.dumps(measure(arguments, server.runs(case.placed_rows), server.begin_peak, server.peak_bytes)))
+        return
+
+    def begin_peak() -> int:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _memory_bytes("VmRSS")
+
+    runs = getattr(case, arguments.rival)()
+    print(json.dumps(measure(arguments, runs, begin_peak, lambda: _memory_bytes("VmHWM"))))
+
+
+def measure(
+    arguments: argparse.Namespace,
+    runs: dict[str, Callable[[], Answer]],
+    begin_peak: Callable[[], int],
+    peak_bytes: Callable[[], int],
+) -> dict[str, Any]:
+    """Median time, peak memory above the data and, in a file, the answer of each run."""
     report: dict[str, Any] = {}
-    for name, run in getattr(case, arguments.rival)().items():
+    for name, run in runs.items():
         seconds = []
-        Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
-        before = _memory_bytes("VmRSS")
+        before = begin_peak()
         for _ in range(arguments.repeats):
             started = time.perf_counter()
             answer = run()
@@ -248,9 +277,9 @@ def work(arguments: argparse.Namespace) -> None:
             np.savez(f"{arguments.answers}/{arguments.rival}-{name}.npz", **answer)
         report[name] = {
             "seconds": statistics.median(seconds),
-            "peak_bytes": _memory_bytes("VmHWM") - before,
+            "peak_bytes": peak_bytes() - before,
         }
-    print(json.dumps(report))
+    return report
 
 
 def compare(folder: str, rival: str, name: str) -> None:

@@ -332,3 +332,18 @@ async def test_a_datastream_answers_with_the_reductions_it_keeps_and_no_other(
     assert wind["resultant_length"] == pytest.approx(math.sqrt(0.5))
     _, speed = await day("count:speed")
     assert {"harmonic_mean", "p95"} <= speed.keys()
+
+
+async def test_a_year_ends_at_local_midnight(client: httpx.AsyncClient, seed: Seed) -> None:
+    seed.device("air", "air-station")
+    midnight = datetime(2025, 12, 31, 17, 0, tzinfo=UTC)
+    times = (midnight, midnight + timedelta(seconds=1), midnight + timedelta(minutes=5))
+    seed.history("air", "pm25", [(at, float(number), 0) for number, at in enumerate(times)])
+    query = {"from": (midnight - timedelta(hours=1)).isoformat(), "to": (midnight + timedelta(hours=1)).isoformat()}
+
+    for resolution, following in (("P1M", datetime(2026, 1, 31, 17, tzinfo=UTC)), ("P1D", midnight + 24 * HOUR)):
+        old, new = await all_windows(client, "air:pm25", **query, resolution=resolution)
+
+        assert (old["end"], old["count"], old["last"]) == ("2025-12-31T17:00:00Z", 2, 1.0)
+        assert (new["start"], new["count"], new["first"]) == ("2025-12-31T17:00:00Z", 1, 2.0)
+        assert datetime.fromisoformat(new["end"]) == following
