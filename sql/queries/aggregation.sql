@@ -48,8 +48,9 @@ cross join lateral (
 ) l
 
 -- name: changes
--- What committed batches say they touched, oldest first.
-select change_key, changes from window_change order by change_key limit %(limit)s
+-- What committed batches say they touched, oldest first; and the registry's version.
+select change_key, changes, (select version from registry_version) as version
+from window_change order by change_key limit %(limit)s
 
 -- name: delete_changes
 -- Changes that were looked at.
