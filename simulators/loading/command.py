@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import psycopg
 
+from simulators.link import tls_context
 from simulators.loading.latency import Latencies
 from simulators.loading.processes import processor_s
 from simulators.loading.report import LoadReport
@@ -26,6 +27,7 @@ from simulators.settings import Broker, read_settings
 from simulators.siting import build_fleet
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
 
     from simulators.loading.templates import Template
@@ -94,14 +96,16 @@ class _Plan:
     watch: Mapping[str, int]
 
 
-async def run_load(broker: Broker, templates: Sequence[Template], plan: _Plan) -> LoadReport:
+async def run_load(
+    broker: Broker, tls: ssl.SSLContext | None, templates: Sequence[Template], plan: _Plan
+) -> LoadReport:
     """Do one run.
 
     Raises:
         LoadError: no connection to the broker, or one was lost.
         psycopg.Error, httpx.HTTPError: database or API do not answer.
     """
-    sender = Sender(broker, templates, connections=plan.connections, qos=plan.qos)
+    sender = Sender(broker, tls, templates, connections=plan.connections, qos=plan.qos)
     counted = await asyncio.to_thread(Counted, plan.database_url) if plan.database_url else None
     latencies: dict[str, Latencies] = {}
     watchers: list[asyncio.Task[None]] = []
@@ -144,7 +148,9 @@ async def run_load(broker: Broker, templates: Sequence[Template], plan: _Plan) -
 def _load(arguments: argparse.Namespace) -> int:
     if arguments.broker:
         os.environ["THUBON_BROKER_URL"] = arguments.broker
-    broker = Broker(read_settings().broker_url)
+    settings = read_settings()
+    broker = Broker(settings.broker_url)
+    tls = tls_context(broker, settings.broker_ca_file)
     plan = _Plan(
         readings_s=arguments.rate,
         seconds=arguments.seconds,
@@ -158,7 +164,7 @@ def _load(arguments: argparse.Namespace) -> int:
     fleet = [device for device in build_fleet(load_scenario(arguments.scenario)) if device.registered]
     templates = templates_of(fleet, time.time(), plan.qos)
     try:
-        report = asyncio.run(run_load(broker, templates, plan))
+        report = asyncio.run(run_load(broker, tls, templates, plan))
     except (psycopg.Error, httpx.HTTPError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

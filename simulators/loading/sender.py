@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from simulators.loading.templates import remaining_length
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
 
     from simulators.loading.templates import Template
@@ -121,17 +121,27 @@ class _Connection(asyncio.Protocol):
 class Sender:
     """The load itself."""
 
-    def __init__(self, broker: Broker, templates: Sequence[Template], *, connections: int, qos: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        tls: ssl.SSLContext | None,
+        templates: Sequence[Template],
+        *,
+        connections: int,
+        qos: int,
+    ) -> None:
         """Prepare.
 
         Args:
             broker: where to; its account must be allowed to publish for all devices.
+            tls: for mqtts, else None.
             templates: in turn; each connection takes its own share, so that a device's messages stay in order.
             connections: how many.
             qos: 0 or 1.
         """
         self.sent = Sent()
         self._broker = broker
+        self._tls = tls
         self._templates = templates
         self._lanes = min(connections, len(templates))
         self._qos = qos
@@ -158,13 +168,12 @@ class Sender:
                 connection.close()
 
     async def _connect(self, number: int) -> _Connection:
-        tls = ssl.create_default_context() if self._broker.tls else None
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: _Connection(self._broker, f"thubon-load-{os.getpid()}-{number}"),
                 self._broker.host,
                 self._broker.port,
-                ssl=tls,
+                ssl=self._tls,
             )
         except OSError as error:
             raise LoadError(f"{self._broker}: {error}") from error

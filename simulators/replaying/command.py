@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from simulators.journal import Journal
+from simulators.link import tls_context
 from simulators.replaying.record import RecordPlan, record
 from simulators.replaying.recordings import ENDINGS, RecordingError, read_recording
 from simulators.replaying.replay import moved, replay
@@ -19,6 +20,7 @@ from simulators.replaying.series import load_map, read_series
 from simulators.settings import Broker, read_settings
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from simulators.replaying.recordings import Recorded
@@ -91,10 +93,12 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _broker(arguments: argparse.Namespace) -> Broker:
+def _broker(arguments: argparse.Namespace) -> tuple[Broker, ssl.SSLContext | None]:
     if arguments.broker:
         os.environ["THUBON_BROKER_URL"] = arguments.broker
-    return Broker(read_settings().broker_url)
+    settings = read_settings()
+    broker = Broker(settings.broker_url)
+    return broker, tls_context(broker, settings.broker_ca_file)
 
 
 def _record(arguments: argparse.Namespace) -> int:
@@ -105,7 +109,7 @@ def _record(arguments: argparse.Namespace) -> int:
         messages=arguments.messages,
         payload_bytes=arguments.payload_bytes,
     )
-    messages, size = record(_broker(arguments), plan)
+    messages, size = record(*_broker(arguments), plan)
     sys.stdout.write(f"recorded {messages} messages, {size} payload bytes in {arguments.out}\n")
     return 0
 
@@ -119,7 +123,7 @@ def _messages(arguments: argparse.Namespace) -> Iterator[Recorded]:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    broker = _broker(arguments)
+    broker, tls = _broker(arguments)
     messages = _messages(arguments)
     first = next(messages, None)
     if first is None:
@@ -135,6 +139,6 @@ def _replay(arguments: argparse.Namespace) -> int:
         if arguments.journal:
             header = {"replay": str(arguments.file), "shift_us": shift_us}
             journal = stack.enter_context(Journal(arguments.journal, header=header))
-        done = replay(broker, moved(messages, shift_us), arguments.speed, journal)
+        done = replay(broker, tls, moved(messages, shift_us), arguments.speed, journal)
     sys.stdout.write(f"sent {done.messages} messages, acknowledged {done.acknowledged}; sha256 {done.sha256}\n")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from simulators.replaying.recordings import Recorded, open_writer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -43,7 +43,7 @@ class RecordPlan:
     payload_bytes: int  # at most, over all messages
 
 
-def record(broker: Broker, plan: RecordPlan) -> tuple[int, int]:
+def record(broker: Broker, tls: ssl.SSLContext | None, plan: RecordPlan) -> tuple[int, int]:
     """Record until the time is over, a bound is reached, or SIGINT or SIGTERM comes.
 
     Returns:
@@ -54,11 +54,11 @@ def record(broker: Broker, plan: RecordPlan) -> tuple[int, int]:
         RecordingError: the file's name says no format.
         FileExistsError: a recording is never written over.
     """
-    return _Recorder(broker, plan).run()
+    return _Recorder(broker, tls, plan).run()
 
 
 class _Recorder:
-    def __init__(self, broker: Broker, plan: RecordPlan) -> None:
+    def __init__(self, broker: Broker, tls: ssl.SSLContext | None, plan: RecordPlan) -> None:
         self._plan = plan
         self._broker = broker
         self._messages = 0
@@ -68,8 +68,8 @@ class _Recorder:
         self._subscribed = False
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, reconnect_on_failure=False)
         self._client.username_pw_set(broker.user, broker.password)
-        if broker.tls:
-            self._client.tls_set_context(ssl.create_default_context())
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message

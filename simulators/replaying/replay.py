@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from simulators.replaying.shifting import shifted
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator
 
     from simulators.journal import Journal
@@ -47,11 +47,18 @@ def moved(messages: Iterable[Recorded], shift_us: int) -> Iterator[Recorded]:
         yield type(message)(message.received_us + shift_us, message.topic, payload, message.qos, message.retain)
 
 
-def replay(broker: Broker, messages: Iterable[Recorded], speed: float | None, journal: Journal | None) -> Replayed:
+def replay(
+    broker: Broker,
+    tls: ssl.SSLContext | None,
+    messages: Iterable[Recorded],
+    speed: float | None,
+    journal: Journal | None,
+) -> Replayed:
     """Publish messages in their order.
 
     Args:
         broker: where to; one connection sends all, so its account must be allowed to.
+        tls: for mqtts, else None.
         messages: what; their distances in time are kept.
         speed: how many times as fast as recorded; None: as fast as the broker acknowledges.
         journal: takes what is sent, for the judge.
@@ -59,11 +66,13 @@ def replay(broker: Broker, messages: Iterable[Recorded], speed: float | None, jo
     Raises:
         ReplayError: no broker, or it does not acknowledge.
     """
-    return _Player(broker, speed, journal).play(messages)
+    return _Player(broker, tls, speed, journal).play(messages)
 
 
 class _Player:
-    def __init__(self, broker: Broker, speed: float | None, journal: Journal | None) -> None:
+    def __init__(
+        self, broker: Broker, tls: ssl.SSLContext | None, speed: float | None, journal: Journal | None
+    ) -> None:
         self._broker = broker
         self._speed = speed
         self._journal = journal
@@ -74,8 +83,8 @@ class _Player:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         self._client.username_pw_set(broker.user, broker.password)
         self._client.max_inflight_messages_set(WINDOW)
-        if broker.tls:
-            self._client.tls_set_context(ssl.create_default_context())
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish

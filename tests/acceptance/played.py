@@ -114,7 +114,8 @@ def play(broker: Broker, file: Path, *, now_s: int, hours: int) -> None:
     """Send `hours` of history up to now, with one of every fault."""
     chance = random.Random(7)
     last = now_s // STEP_S * STEP_S
-    times = list(range(last - hours * HOUR_S, last, STEP_S))
+    times = list(range(last - hours * HOUR_S, last + 1, STEP_S))
+    of_lamps = times[::-2][::-1]  # every other one, the last one too: these are many readings
     with Journal(file, header={"scenario": "acceptance", "seed": 7}) as journal:
         player = Player(broker, journal)
         for town, station in (("hoi-an", "air-1"), ("tam-ky", "air-2")):
@@ -131,8 +132,8 @@ def play(broker: Broker, file: Path, *, now_s: int, hours: int) -> None:
             player.send(station, topic, late, faults=("late",))
         faulty(player, last)
         player.send("air-1", "thubon/v1/hoi-an/air-1/status", b"online", retain=True)
-        for at in range(0, len(times), 24):
-            part = {f"lamp-{n}": items(lamp(n), times[at : at + 24], chance) for n in (1, 2, 3)}
+        for at in range(0, len(of_lamps), 24):
+            part = {f"lamp-{n}": items(lamp(n), of_lamps[at : at + 24], chance) for n in (1, 2, 3)}
             stuck = {"lamp-2": ("stuck",)} if at == 24 else None
             player.send("cabinet-1", "thubon/v1/hoi-an/cabinet-1/gateway", part, device_faults=stuck, qos=2)
         own = items(cabinet, times[-60:], chance)
