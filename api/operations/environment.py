@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from api.operations import air, noise, water, weather
+from api.operations import air, noise, observed, water, weather
 from api.operations.board import Figures
 from api.operations.history import read_history, read_recent
 
@@ -74,6 +74,7 @@ def environment_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figur
     water.add(figures, fleet, present, inputs.quarters)
     weather.add(figures, fleet, present.now_us, inputs.quarters, inputs.hours)
     noise.add(figures, fleet, present.now_us, inputs.hours, inputs.sound)
+    observed.add_environment(figures, fleet, present)
     return figures
 
 

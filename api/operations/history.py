@@ -154,11 +154,10 @@ class _Builder:
         if row["max"] is not None:
             np.maximum.at(self._max[..., :width], place, column("max"))
         if row["last"] is not None:
-            # In order of time, so that of one place the newest stands.
             which, slot = np.nonzero(count > 0)
-            self._last[device[which], step[which], slot] = column("last")[which, slot]
             last_us = arrays.times_us(row["last_time"], size, slots)[order, :width]
-            self._last_us[device[which], step[which], slot] = last_us[which, slot]
+            cells = (device[which], step[which], slot)
+            self._keep_last(cells, column("last")[which, slot], last_us[which, slot])
         for name in _ADDED:
             if row[name] is not None:
                 self._begin(name, place, width)
@@ -168,6 +167,14 @@ class _Builder:
             where = (*place, slice(0, width))
             self._state_s[where] = np.where(np.isnan(self._state_s[where]), 0.0, self._state_s[where])
             np.add.at(self._state_s[:, :, :width], place, states[:, :width])
+
+    def _keep_last(
+        self, cells: tuple[NDArray[Any], ...], value: NDArray[np.float64], time_us: NDArray[np.int64]
+    ) -> None:
+        """Keep the newest; these are in order of time, so that of one cell the last assignment stands."""
+        newer = time_us > self._last_us[cells]
+        chosen = tuple(part[newer] for part in cells)
+        self._last[chosen], self._last_us[chosen] = value[newer], time_us[newer]
 
     def _begin(self, name: str, place: tuple[NDArray[Any], NDArray[Any]], width: int) -> None:
         column = self._added[name][..., :width]
@@ -204,9 +211,7 @@ class _Builder:
         np.add.at(self._count[..., slot], place, 1)
         np.minimum.at(self._min[..., slot], place, value)
         np.maximum.at(self._max[..., slot], place, value)
-        # Of one place the last assignment stands, and rows are in order of time.
-        self._last[(*place, slot)] = value
-        self._last_us[(*place, slot)] = time_us
+        self._keep_last((*place, np.full(len(value), slot)), value, time_us)
         parts = {"sum": value}
         if stream.property_id == _ENERGETIC:
             parts["energy"] = 10.0 ** (value / 10.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from api.operations import observed
 from api.operations.board import Figures
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import newest_reports, read_recent, read_slots
@@ -211,6 +212,7 @@ def lighting_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figures:
     bits = faults.suppress(judged.found.bits, cabinet, of_boxes.out)
     _add_lamps(figures, fleet, judged, bits, now_us)
     _add_cabinets(figures, fleet, cabinet_at, of_boxes, box_times, gap, now_us)
+    observed.add_lighting(figures, fleet, present)
     return figures
 
 

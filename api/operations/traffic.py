@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from api.operations import observed
 from api.operations.board import Figures
 from api.operations.columns import number
 from api.operations.figures import FigureKind, figure, level
@@ -177,6 +178,7 @@ def traffic_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figures:
         shares += lines[SERVICE.figure_id]
         indices += lines[TRAVEL_TIME.figure_id]
     _town(figures, present.now_us, flows, shares, indices)
+    observed.add_traffic(figures, fleet, present)
     return figures
 
 

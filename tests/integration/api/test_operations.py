@@ -7,17 +7,23 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from api import schemas as api_schemas
+from api.grants import everywhere
 from api.operations import schemas
+from api.operations.fleet import read_fleet
+from api.operations.history import read_history
 from tests.integration.aggregation.history import keeper, settle
 from tests.integration.api.conftest import checked
 from tests.integration.api.seed import ago, now
 
 if TYPE_CHECKING:
     import httpx
+    from fastapi import FastAPI
 
+    from api.operations.history import History
     from tests.fix_database import Database
     from tests.integration.api.seed import Seed
 
@@ -215,6 +221,28 @@ async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncCli
     assert figure_of(view["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
 
 
+async def test_a_signal_that_only_flashes_is_named_and_parking_places_are_counted(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    seed.device("signal", "signal-controller")
+    for name in ("p1", "p2", "p3"):
+        seed.device(name, "parking-sensor")
+    time = ago(seconds=5)
+    seed.observe("signal", time, {"mode": 5.0, "failed-lamps": 1.0})
+    seed.observe("p1", time, {"occupied": 1.0})
+    seed.observe("p2", time, {"occupied": 0.0})
+
+    site = await site_of(client, "site-signal")
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/traffic"))
+
+    mode = figure_of(site["figures"], "signal-mode")
+    assert (mode["text"]["vi"], mode["level"]["id"], mode["obtained"]) == ("Nháy vàng", "flashing", "observed")
+    assert figure_of(site["figures"], "failed-signal-lamps")["level"]["severity"] == 2
+    parking = figure_of(view["figures"], "parking-occupied")
+    assert (parking["value"], parking["detail"]) == (1, {"places": 3, "current": 2, "free": 1})
+    assert parking["coverage"] == pytest.approx(2 / 3)
+
+
 async def test_a_lamp_that_burns_by_day_or_fails_is_named_and_a_sound_one_is_not(
     client: httpx.AsyncClient, seed: Seed
 ) -> None:
@@ -369,3 +397,49 @@ async def test_the_overview_bears_the_indices_of_each_domain(client: httpx.Async
     assert figure_of(of_domain["environment"], "vn-aqi-hour")["value"] is None
     assert figure_of(of_domain["lighting"], "lamps-faulty")["id"] == "lamps-faulty"
     assert figure_of(of_domain["traffic"], "congested-sites")["reason"] == "too-few-readings"
+
+
+async def test_history_is_the_same_before_and_after_it_is_folded(app: FastAPI, seed: Seed, database: Database) -> None:
+    seed.device("weather", "weather-station")
+    seed.device("noise", "noise-meter")
+    end = now().replace(second=0, microsecond=0)
+    for minute in range(150):
+        time = end - timedelta(minutes=149 - minute)
+        values = {"rain": minute % 7 * 0.2, "wind-direction": minute * 11.0 % 360, "wind-gust": minute % 13.0}
+        quality = {"rain": 2} if minute % 50 == 0 else None
+        seed.observe("weather", time, values, quality=quality, latest=False)
+        seed.observe("noise", time, {"laeq": 50.0 + minute % 30}, latest=False)
+
+    before = await histories(app)
+    await folded(seed, database)
+    after = await histories(app)
+
+    for step, (ours, theirs) in enumerate(zip(before, after, strict=True)):
+        for name in ("count", "flagged", "min", "max", "last", "last_us"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=f"{name} {step}")
+        for name in ("sum", "energy", "east", "north"):
+            one, other = np.nan_to_num(ours.added[name]), np.nan_to_num(theirs.added[name])
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-6, err_msg=f"{name} {step}")
+    assert before[0].count.sum() == 150 * 4 - 3
+    assert before[0].flagged.sum() == 3
+
+
+async def histories(app: FastAPI) -> list[History]:
+    """Hours and quarters of the last three hours."""
+    database = app.state.services.database
+    first_s = int(hour_start().timestamp()) - 3 * 3600
+    with everywhere():
+        fleet = await read_fleet(database, "hoi-an", "environment", 0)
+        return [
+            await read_history(
+                database,
+                fleet,
+                fleet.keys.tolist(),
+                first_s=first_s,
+                steps=4 * 3600 // step_s,
+                step_s=step_s,
+                wanted=("min", "max", "last", "energy", "east", "north"),
+                tail=True,
+            )
+            for step_s in (3600, 900)
+        ]
