@@ -83,7 +83,15 @@ _STATE: Final = {
 }
 _SEVERITIES: Final = {"unknown": 1, "normal": 38, "notice": 2, "warning": 0, "alarm": 1, "emergency": 0}
 _HEAD: Final = {"town": "hoi-an", "domain": "environment", "generated_time": _GENERATED}
-_QUARTER: Final = {"start": "2026-11-23T02:00:00Z", "count": 3, "coverage": 1.0, "mean": 1.57, "min": 1.55, "max": 1.59}
+_QUARTER: Final = {
+    "start": "2026-11-23T02:00:00Z",
+    "count": 3,
+    "coverage": 1.0,
+    "flagged": 0,
+    "mean": 1.57,
+    "min": 1.55,
+    "max": 1.59,
+}
 
 OPERATIONS_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/towns/{town}/{domain}"): {

@@ -165,6 +165,7 @@ class SeriesItem(TypedDict):
     start: datetime
     count: int
     coverage: Annotated[float, Field(ge=0, le=1)]
+    flagged: Annotated[int, Field(description="observations left out for their quality", ge=0)]
     mean: float | None
     min: float | None
     max: float | None

@@ -105,7 +105,7 @@ def latest_of(board: Board, at: int) -> list[Value]:
 def series_of(fleet: Fleet, history: History, stream: Stream, row: int, at: int) -> Series:
     """One datastream's quarters of an hour."""
     device, slot = fleet.devices[at], stream.slot
-    count = history.count[row, :, slot]
+    count, flagged = history.count[row, :, slot], history.flagged[row, :, slot]
     means = _means(history, stream, row)
     start = datetime.fromtimestamp(history.first_s, UTC)
     due = max(1, history.step_s // stream.interval_s)
@@ -114,6 +114,7 @@ def series_of(fleet: Fleet, history: History, stream: Stream, row: int, at: int)
             "start": start + timedelta(seconds=step * history.step_s),
             "count": int(count[step]),
             "coverage": min(1.0, int(count[step]) / due),
+            "flagged": int(flagged[step]),
             "mean": number(means[step]),
             "min": number(history.min[row, step, slot]),
             "max": number(history.max[row, step, slot]),
