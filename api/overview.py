@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from api.cache import Kept
 from api.grants import everywhere
+from api.operations.headlines import reduce_current
 from api.registry import MOMENT_S, no_devices
 from devices.models import DOMAINS, Bilingual, Domain
 from sql import load_queries
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from api.database import Database
+    from api.operations.fleet import Fleet
+    from api.operations.present import Present
     from api.operations.service import Operations
     from api.registry import Registry
     from api.schemas import DeviceProblem, Overview
@@ -145,8 +148,7 @@ class Overviews:
             raise LookupError(f"town {town_id} is gone")
         town, states_by_domain = found
         generated_time = datetime.now(UTC)
-        rows = await self._database.rows(_QUERIES["town_headlines"], {"town": town_id, **_headline_columns()})
-        row_by_position = {row["position"]: row for row in rows}
+        now = {domain: await self._operations.present(town_id, domain) for domain in DOMAINS}
         figures = {domain: (await self._operations.board(town_id, domain)).figures for domain in DOMAINS}
         problems = await self._database.rows(_QUERIES["town_problems"], {"town": town_id, "limit": PROBLEMS_SHOWN})
         return {
@@ -157,9 +159,7 @@ class Overviews:
                     "domain": domain,
                     "devices": states_by_domain.get(domain) or no_devices(),
                     "headlines": [
-                        _headline(headline, row_by_position.get(position))
-                        for position, headline in enumerate(HEADLINES, start=1)
-                        if headline.domain == domain
+                        _headline(headline, *now[domain]) for headline in HEADLINES if headline.domain == domain
                     ],
                     "figures": figures[domain],
                 }
@@ -170,29 +170,26 @@ class Overviews:
         }
 
 
-def _headline_columns() -> dict[str, list[Any]]:
-    return {
-        "domains": [headline.domain for headline in HEADLINES],
-        "properties": [headline.property_id for headline in HEADLINES],
-        "names": [headline.datastream for headline in HEADLINES],
-        "profiles": [headline.profile for headline in HEADLINES],
-        "reductions": [headline.reduction for headline in HEADLINES],
-    }
-
-
-def _headline(headline: Headline, row: Mapping[str, Any] | None) -> HeadlineShape:
-    value = row["value"] if row else None
+def _headline(headline: Headline, fleet: Fleet, present: Present) -> HeadlineShape:
+    made = reduce_current(
+        fleet,
+        present,
+        property_id=headline.property_id,
+        name=headline.datastream,
+        profile=headline.profile,
+        reduction=headline.reduction,
+    )
     return {
         "property": headline.property_id,
         "name": {"vi": headline.name.vi, "en": headline.name.en},
-        "value": value,
-        "reason": "no current observation" if value is None else None,
+        "value": made["value"],
+        "reason": "no current observation" if made["value"] is None else None,
         "unit": headline.unit,
         "how": headline.how,
-        "datastreams": row["datastreams_current"] if row else 0,
-        "of": row["datastreams_all"] if row else 0,
-        "oldest_phenomenon_time": row["oldest_phenomenon_time"] if row else None,
-        "newest_phenomenon_time": row["newest_phenomenon_time"] if row else None,
+        "datastreams": made["current"],
+        "of": made["of"],
+        "oldest_phenomenon_time": made["oldest"],
+        "newest_phenomenon_time": made["newest"],
     }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from api.database import Database
     from api.operations.board import Board
     from api.operations.fleet import Fleet
+    from api.operations.present import Present
     from api.operations.schemas import TownStatistics
     from api.operations.summary import Summary
     from devices.models import Domain
@@ -72,6 +73,12 @@ class Operations:
                 fleet = await read_fleet(self._database, town, domain, version)
             self._fleet_now[town, domain] = fleet
         return fleet
+
+    async def present(self, town: str, domain: Domain) -> tuple[Fleet, Present]:
+        """What the devices of a domain of a town said last, read now; see `board`."""
+        fleet = await self.fleet(town, domain)
+        with everywhere():
+            return fleet, await read_present(self._database, town, domain, fleet)
 
     async def summary(self, town: str, domain: Domain, day: date) -> Summary:
         """A domain's local day in a town; see `board`."""
