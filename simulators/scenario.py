@@ -91,6 +91,19 @@ class Events(_Entry):
     failed_lamps: tuple[FailedLamps, ...] = ()
     high_water_m: float = Field(default=0.0, ge=-0.5, le=2)  # how much higher than usual the rivers stand
 
+    @model_validator(mode="after")
+    def _a_circuit_fails_once(self) -> Events:
+        # Meters are worked out from one outage of each kind a circuit.
+        names_by_outage: dict[str, list[str]] = {
+            "power cut a ward": [f"{cut.town} {cut.ward}" for cut in self.power_cuts],
+            "entry of dark_cabinets a town": [dark.town for dark in self.dark_cabinets],
+        }
+        for what, names in names_by_outage.items():
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"at most one {what} (twice: {', '.join(twice)})")
+        return self
+
 
 def _not_too_many(devices: dict[TownId, dict[ProfileId, int]]) -> dict[TownId, dict[ProfileId, int]]:
     for town_id, counts in devices.items():

@@ -63,6 +63,10 @@ def test_every_scenario_of_the_package_loads() -> None:
             "seed: 1\ndevices: {}\nfaults:\n  - {fault: lost, minutes: 3}\n",
             r"own\.yaml:4: faults\.0: 'lost' takes no minutes; allowed: chance, count",
         ),
+        (
+            "seed: 1\ndevices: {}\nevents:\n  dark_cabinets: [{town: hoi-an}, {town: hoi-an, day: -1}]\n",
+            r"own\.yaml:3: events: at most one entry of dark_cabinets a town \(twice: hoi-an\)",
+        ),
         ("seed: 1\nseed: 2\n", r"own\.yaml:2: key 'seed' stands twice"),
     ],
 )

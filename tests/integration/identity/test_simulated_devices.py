@@ -1,0 +1,75 @@
+"""Simulated devices at a broker that knows each of them: own accounts, over TLS, by both clients."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simulators.journal import read_journal
+from simulators.scenario import load_scenario
+from simulators.siting import build_fleet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.identity.conftest import City
+
+SCENARIO = """
+seed: 11
+devices:
+  tam-ky: {lighting-cabinet: 1, lamp-controller: 4, weather-station: 1}
+  dien-ban: {river-gauge: 1}
+cabinets_as_gateways: 1
+"""
+
+
+def _simulate(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simulators", *arguments],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def issued(city: City, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The scenario, and the accounts that the import of its fleet issued."""
+    folder = tmp_path_factory.mktemp("simulated")
+    scenario, fleet, accounts = folder / "few.yaml", folder / "fleet.csv", folder / "accounts.csv"
+    scenario.write_text(SCENARIO)
+    made = _simulate("fleet", "--scenario", str(scenario), "--out", str(fleet))
+    assert made.returncode == 0, made.stderr
+    done = city.run("import", str(fleet), "--credentials", str(accounts), THUBON_DATABASE_URL=city.database.owner_url)
+    assert done.returncode == 0, done.stderr
+    city.settle()
+    return scenario, accounts
+
+
+@pytest.mark.parametrize(("client", "version"), [("light", "5"), ("paho", "3.1.1")])
+def test_simulated_devices_log_in_with_their_own_accounts_over_tls_and_may_send_all_they_send(
+    city: City, issued: tuple[Path, Path], tmp_path: Path, client: str, version: str
+) -> None:
+    scenario, accounts = issued
+    journal = tmp_path / "run.jsonl.gz"
+    done = _simulate(
+        *("run", "--scenario", str(scenario), "--client", client, "--mqtt", version, "--journal", str(journal)),
+        *("--from", "2026-11-20T01:00:00+07:00", "--until", "2026-11-20T02:00:00+07:00"),
+        THUBON_BROKER_URL=f"mqtts://127.0.0.1:{city.broker.port_of(8883)}",
+        THUBON_BROKER_CA_FILE=str(city.ca),
+        THUBON_SIMULATORS_CREDENTIALS_FILE=str(accounts),
+    )
+    assert done.returncode == 0, done.stderr
+    connections = sum(device.gateway_id is None for device in build_fleet(load_scenario(str(scenario))))
+    assert re.search(rf"{connections} connections made, 0 failed or lost\n", done.stdout), done.stdout
+    messages = read_journal(journal).messages
+    assert any(message.topic.endswith("/gateway") for message in messages)
+    # From MQTT 5 on the broker says so when it does not let a message pass.
+    assert all(message.acknowledged_us is not None and not message.refused_by_broker for message in messages)
