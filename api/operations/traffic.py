@@ -13,6 +13,7 @@ from api.operations.board import Figures
 from api.operations.columns import number
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import newest_reports, read_history, read_recent, read_slots
+from api.operations.traffic_road import road_indices
 from api.windows import LOCAL_ZONE
 from devices.figures import MISSING_TEXTS, UNKNOWN, Missing
 from devices.models import Bilingual
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from api.schemas import Figure, Level
     from devices.figures import Figures as Indices
 
-COUNT, SPEED, OCCUPANCY = "vehicle-count", "vehicle-speed", "detector-occupancy"
+COUNT, SPEED = "vehicle-count", "vehicle-speed"
 FREE_FLOW_DAYS: Final = 7
 QUARTER_S: Final = 900
 
@@ -272,6 +273,16 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
         free, free_found = free_flow_of(fleet, inputs.free_flow, speed, now_us)
     served = service.level_of_service(speeds, free, table)
     travel = service.travel_time_index(speeds, free)
+    road = road_indices(
+        fleet,
+        profile,
+        at,
+        quarter,
+        total=total,
+        observed_s=observed_s,
+        flow_per_h=flows.value,
+        speed_km_h=speeds,
+    )
     compared = _compare(inputs, counts)
     suspected = _suspect(inputs, speed, counts, free, table.drop)
     zero = _zero(fleet, at, classes, number_of, compared, quarter.first_s)
@@ -361,6 +372,7 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
                 if kind != UNKNOWN
                 else None,
             )
+        lines |= {kind.figure_id: index_line(kind, indices, row, common) for kind, indices in road}
         figures.of_site[place] += lines.values()
         for name, kept in made.items():
             if name in lines:

@@ -206,7 +206,7 @@ async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncCli
                 "flow-motorcycle": 40.0,
                 "flow-car": 10.0,
             }
-            | {"speed": 30.0},
+            | {"speed": 30.0, "occupancy": 12.5},
             latest=minute == 1,
         )
 
@@ -216,6 +216,9 @@ async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncCli
     assert figure_of(site["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
     assert figure_of(site["figures"], "pcu-flow")["value"] == pytest.approx(60 * (40 * 0.3 + 10))
     assert figure_of(site["figures"], "mean-speed")["value"] == pytest.approx(30)
+    assert figure_of(site["figures"], "headway")["value"] == pytest.approx(1.2)
+    assert figure_of(site["figures"], "density")["value"] == pytest.approx(100)
+    assert figure_of(site["figures"], "occupancy")["value"] == pytest.approx(12.5)
     assert figure_of(site["figures"], "level-of-service")["reason"] == "no-free-flow-speed"
     assert figure_of(site["figures"], "same-hour-difference")["value"] is None
     assert figure_of(view["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
