@@ -65,17 +65,41 @@ class Folder:
                 np.concatenate([np.array(batch[name], dtype=np.int64) for batch in taken])
                 for name in ("device_keys", "times_us", "slots")
             ]
-            for device_keys, times_us in passes(*columns):
-                connection.execute(
-                    QUERIES["fold_latest"],
-                    {
-                        "device_keys": array_text(device_keys),
-                        "times_us": array_text(times_us),
-                        "first": time_of(min(times_us)),
-                        "last": time_of(max(times_us)),
-                    },
-                )
+            for device_keys, times_us, widths in passes(*columns):
+                self._move(connection, device_keys, times_us, widths)
             changed = set(columns[0].tolist()).union(*(batch["status_device_keys"] for batch in taken))
             if changed:
                 connection.execute(QUERIES["announce_change"], {"device_keys": array_text(sorted(changed))})
             return len(taken)
+
+    def _move(
+        self,
+        connection: psycopg.Connection[dict[str, Any]],
+        device_keys: list[int],
+        times_us: list[int],
+        widths: list[int],
+    ) -> None:
+        """Move latest by one pass: complete rows in one stroke, what is left slot by slot."""
+        span = {"first": time_of(min(times_us)), "last": time_of(max(times_us))}
+        moved = {
+            row["device_key"]
+            for row in connection.execute(
+                QUERIES["fold_complete_latest"],
+                {
+                    "device_keys": array_text(device_keys),
+                    "times_us": array_text(times_us),
+                    "widths": array_text(widths),
+                    **span,
+                },
+            )
+        }
+        left = [(key, us) for key, us in zip(device_keys, times_us, strict=True) if key not in moved]
+        if left:
+            connection.execute(
+                QUERIES["fold_latest"],
+                {
+                    "device_keys": array_text([key for key, _ in left]),
+                    "times_us": array_text([us for _, us in left]),
+                    **span,
+                },
+            )

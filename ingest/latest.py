@@ -31,7 +31,7 @@ def slot_bits(filled: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def passes(
     device_key: NDArray[np.int64], time_us: NDArray[np.int64], slots: NDArray[np.int64]
-) -> Iterator[tuple[list[int], list[int]]]:
+) -> Iterator[tuple[list[int], list[int], list[int]]]:
     """Arrange rows so that each pass holds at most one a device, and later passes hold later times.
 
     A row is left out when newer ones of its device fill every slot it fills.
@@ -42,7 +42,8 @@ def passes(
         slots: as `slot_bits` gives them.
 
     Yields:
-        device keys and times of one pass.
+        device keys, times and widths of one pass. A width of n says that the row fills slots 1 to n, and so is complete
+        if it has n slots; 0 says nothing.
     """
     # Of the rows that fill the same slots only the newest can matter; that leaves few for the plain loop.
     order = np.lexsort((time_us, slots, device_key))
@@ -50,7 +51,7 @@ def passes(
     last = np.ones(len(order), dtype=np.bool_)
     last[:-1] = (device_key[1:] != device_key[:-1]) | (slots[1:] != slots[:-1])
     last |= (slots & BEYOND) != 0
-    queues: dict[int, list[int]] = {}
+    queues: dict[int, list[tuple[int, int]]] = {}
     covered: dict[int, int] = {}
     newest_first = np.flatnonzero(last)[np.argsort(time_us[last], kind="stable")[::-1]]
     rows: Any = zip(
@@ -60,10 +61,16 @@ def passes(
         known = covered.get(key, 0)
         if bits & ~known:
             queue = queues.setdefault(key, [])
-            if not queue or queue[-1] != time:
-                queue.append(time)
+            if not queue or queue[-1][0] != time:
+                queue.append((time, _width(bits)))
             covered[key] = known | (bits & ~BEYOND)
     longest = max((len(queue) for queue in queues.values()), default=0)
     for at in range(longest, 0, -1):
         keys = [key for key, queue in queues.items() if len(queue) >= at]
-        yield keys, [queues[key][at - 1] for key in keys]
+        chosen = [queues[key][at - 1] for key in keys]
+        yield keys, [time for time, _ in chosen], [width for _, width in chosen]
+
+
+def _width(bits: int) -> int:
+    """How many slots from the first on are filled, where no other is; else 0."""
+    return bits.bit_length() if bits & (bits + 1) == 0 and bits < BEYOND else 0

@@ -249,6 +249,36 @@ select device_keys, array(select (extract(epoch from u) * 1000000)::bigint from 
 from taken
 order by batch_key
 
+-- name: fold_complete_latest
+-- Moves latest forward by rows that fill every slot and are newer than all that stands there: the usual case, at a third of
+-- what looking at each slot costs. Answers the devices it moved; the others are for fold_latest.
+update latest l
+set phenomenon_time = o.phenomenon_time,
+    received_time = greatest(l.received_time, o.received_time),
+    value_by_slot = o.value_by_slot,
+    quality_by_slot = coalesce(o.quality_by_slot, array_fill(0::smallint, array[k.width])),
+    time_by_slot = array_fill(o.phenomenon_time, array[k.width]),
+    -- It was stale (see device_live) when this came: it is back since now.
+    online_since = case
+      when l.phenomenon_time + 3 * interval '1 second' * (select d.reporting_interval_s from device d
+                                                          where d.device_key = l.device_key) < o.received_time
+        then o.received_time
+      else l.online_since
+    end
+from (select u.device_key, timestamptz 'epoch' + u.us * interval '1 microsecond' as phenomenon_time, u.width
+      from unnest(%(device_keys)s::integer[], %(times_us)s::bigint[], %(widths)s::integer[]) u (device_key, us, width)
+      where u.width > 0) k
+cross join lateral (
+  select * from observation_set r
+  where r.device_key = k.device_key and r.phenomenon_time = k.phenomenon_time
+    and r.phenomenon_time between %(first)s and %(last)s
+    and cardinality(r.value_by_slot) = k.width
+) o
+where l.device_key = k.device_key
+  and l.phenomenon_time <= k.phenomenon_time
+  and cardinality(l.value_by_slot) <= k.width
+returning l.device_key
+
 -- name: fold_latest
 -- Moves latest forward by the named rows, at most one a device; a slot takes a value only from a time not older than its own.
 insert into latest as l (device_key, phenomenon_time, received_time, value_by_slot, time_by_slot, quality_by_slot,

@@ -31,9 +31,11 @@ def test_the_rows_chosen_move_latest_to_where_all_rows_would(rows: list[tuple[in
     slots = np.array([bits | (BEYOND if beyond else 0) for _, _, bits, beyond in rows], dtype=np.int64)
     chosen = []
     last: dict[int, int] = {}
-    for keys, times in passes(*columns, slots):
+    for keys, times, widths in passes(*columns, slots):
         assert len(set(keys)) == len(keys)
-        for key, time in zip(keys, times, strict=True):
+        for key, time, width in zip(keys, times, widths, strict=True):
+            # What a width promises holds: the slots up to it are filled.
+            assert stored[key, time] & (1 << width) - 1 == (1 << width) - 1
             assert time > last.get(key, 0)
             last[key] = time
             chosen.append((key, time))
