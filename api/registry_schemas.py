@@ -202,7 +202,7 @@ class Knock(TypedDict):
     last_time: Annotated[datetime, Field(description="received")]
     messages: Annotated[int, Field(ge=1)]
     readings: Annotated[int, Field(description="exact, also of a flood", ge=0)]
-    kept: Annotated[int, Field(description="refusals whose bytes are kept and would be replayed", ge=0)]
+    kept: Annotated[int, Field(description="refusals that would be replayed; at most 1,000 are counted", ge=0)]
     topic: Annotated[str, Field(description="of its newest message", examples=["thubon/v1/hoi-an/new-1/telemetry"])]
     sample_text: Annotated[str | None, Field(description="its newest message, the first 4,096 bytes; null: no text")]
     guesses: Annotated[list[ProfileGuess], Field(description="by the names it sends, best first, at most three")]

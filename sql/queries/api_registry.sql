@@ -34,7 +34,9 @@ order by w.town_id, w.valid_from, w.ward_id;
 -- One page of devices that knocked, newest first; every filter may be null.
 select k.device_id, k.town_id, k.reason, k.gateway_id, k.first_time, k.last_time, k.messages, k.readings, k.topic, k.sample,
        k.refused_time, k.refused_by,
-       (select count(*)::integer from rejection r where r.device_id = k.device_id and r.unkept + r.replayed < r.readings) as kept
+       (select count(*)::integer from (
+          select from rejection r where r.device_id = k.device_id and r.unkept + r.replayed < r.readings limit 1000
+        ) r) as kept
 from knock k
 where (%(town)s::text is null or k.town_id = %(town)s)
   and (k.refused_time is not null) = %(refused)s

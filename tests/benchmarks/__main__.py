@@ -30,6 +30,7 @@ PROGRAMS: Final = {
     "T9": "aggregation_rest",  # T11 comes with it
     "T10": "views",  # and a line for each other operations view
     "identity": "identity",
+    "registry": "registry",
     "layout": "layout",
 }
 """Benchmarks that print their lines themselves, as modules beside this one."""

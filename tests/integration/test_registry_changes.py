@@ -210,3 +210,29 @@ def test_a_spreadsheet_goes_out_and_comes_back_unchanged(
     book.active["A3"] = None
     book.save(sheet)
     assert "fleet.xlsx:2: profile: 'toaster' is not in the catalogue; allowed: " in refused(run, "import", str(sheet))
+
+
+def test_plain_postgresql_searches_moves_and_claims_alike(
+    plain_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("THUBON_DATABASE_URL", plain_database.owner_url)
+    there = [*SITE[2:4], "--town", "tam-ky", *SITE[4:]]
+    for arguments in (
+        ("site", "ha-bridge", *SITE, "--ward", "hoi-an-2019-minh-an"),
+        ("site", "tk-bridge", *there),
+        ("add", "ha-air", "--site", "ha-bridge", "--profile", "air-station", "--name", "Trạm Điện Phương"),
+        ("move", "ha-air", "--site", "tk-bridge"),
+        ("labels", "--out", str(tmp_path / "labels.html")),
+    ):
+        assert main(arguments) == 0, capsys.readouterr().err
+    with psycopg.connect(plain_database.url) as connection:
+        row = connection.execute(
+            "select trim(d.search), d.town_id, (select count(*) from device_placement),"
+            " (select count(*) from site_ward), c.code from device d join device_claim c using (device_key)"
+        ).fetchone()
+    assert row is not None
+    assert row[:4] == ("ha-air tram dien phuong air-station", "tam-ky", 2, 2)
+    assert main(["claim", row[4]]) == 0
