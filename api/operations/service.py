@@ -31,7 +31,7 @@ BOARD_S: Final = 8.0
 INPUTS_S: Final = 20.0
 """How old the part of it is that comes out of windows of the past."""
 SUMMARY_S: Final = 60.0
-_SUMMARIES_KEPT: Final = 128
+_SUMMARIES_KEPT: Final = 32
 AGGREGATE_S: Final = 15.0
 _AGGREGATES_KEPT: Final = 256
 

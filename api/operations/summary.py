@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from api.operations.board import site_shape
 from api.operations.figures import severity_of, worst_first
 from api.windows import LOCAL_ZONE
@@ -25,7 +27,7 @@ class Summary:
 
     generated_time: datetime
     figures: list[Figure]
-    sites: list[SiteSummary]  # worst first
+    sites: tuple[tuple[str, msgspec.Raw], ...]  # id and `SiteSummary`, encoded: a tenth of the memory; worst first
 
 
 def day_span(day: date) -> tuple[datetime, datetime]:
@@ -46,4 +48,6 @@ def make_summary(fleet: Fleet, figures: Figures, generated_time: datetime) -> Su
             )
         )
     rows.sort(key=lambda row: (-row[0], row[1]["site"]["id"]))
-    return Summary(generated_time, figures.of_town, [row for _, row in rows])
+    encode = msgspec.json.Encoder().encode
+    sites = tuple((row["site"]["id"], msgspec.Raw(encode(row))) for _, row in rows)
+    return Summary(generated_time, figures.of_town, sites)

@@ -15,7 +15,7 @@ from api.openapi import refusals
 from api.operations.board import WORST_SHOWN, Board
 from api.operations.domains import INDICES
 from api.operations.queries import DomainPath, MapQuery, RankingQuery, SummaryQuery, local_today
-from api.operations.schemas import DomainMap, DomainSummary, DomainView, Ranking, SiteSummary
+from api.operations.schemas import DomainMap, DomainSummary, DomainView, Ranking
 from api.operations.summary import day_span
 from api.responses import JsonResponse, from_cursor, to_cursor
 from api.services import Services
@@ -126,13 +126,13 @@ async def read_summary(
     board = await find_board(services, town, domain)
     day = query.day or local_today()
     summary = await services.operations.summary(town, domain, day)
-    sites: list[SiteSummary] = summary.sites
+    sites = summary.sites
     if query.ward is not None or query.bbox is not None:
         chosen = await choose_sites(services, board, query.ward, query.box())
         here = {state["site"]["id"] for state, is_here in zip(board.sites, chosen.tolist(), strict=True) if is_here}
-        sites = [site for site in sites if site["site"]["id"] in here]
+        sites = tuple(entry for entry in sites if entry[0] in here)
     start, end = day_span(day)
-    answer: DomainSummary = {
+    answer = {
         "town": town,
         "domain": domain,
         "date": day,
@@ -141,7 +141,7 @@ async def read_summary(
         "complete": end <= summary.generated_time,
         "generated_time": summary.generated_time,
         "figures": summary.figures,
-        "sites": sites[: query.limit],
+        "sites": [encoded for _, encoded in sites[: query.limit]],
         "site_count": len(sites),
     }
     return JsonResponse(answer)
