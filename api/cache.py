@@ -46,21 +46,27 @@ class Kept(Generic[Value]):
     Args:
         work: works the value out; its error reaches who asks when no value young enough is left.
         keep_s: how long a value is handed out, seconds; from half of that on the next one is made.
+        busy_s: how long it is handed out to those who come while the next one is being made already, at least `keep_s`:
+            where making takes longer than a value is kept, all would wait all the time.
     """
 
-    def __init__(self, work: Callable[[], Awaitable[Value]], keep_s: float) -> None:
+    def __init__(self, work: Callable[[], Awaitable[Value]], keep_s: float, *, busy_s: float | None = None) -> None:
         self._work = work
         self._keep_s = keep_s
+        self._busy_s = busy_s if busy_s is not None else keep_s
         self._kept: tuple[float, Value] | None = None
         self._making: asyncio.Task[Value] | None = None
 
     async def get(self) -> Value:
-        """The value, worked out at most `keep_s` ago (when it was begun)."""
+        """The value; it was begun at most `keep_s` ago, `busy_s` while the next one is being made."""
         age_s = time.monotonic() - self._kept[0] if self._kept is not None else float("inf")
-        if age_s > self._keep_s / 2 and (self._making is None or self._making.done()):
-            self._making = asyncio.create_task(self._make(), name="keep a value fresh")
-            self._making.add_done_callback(_note_failure)
-        if self._kept is not None and age_s < self._keep_s:
+        limit_s = self._busy_s
+        if self._making is None or self._making.done():
+            limit_s = self._keep_s
+            if age_s > self._keep_s / 2:
+                self._making = asyncio.create_task(self._make(), name="keep a value fresh")
+                self._making.add_done_callback(_note_failure)
+        if self._kept is not None and age_s < limit_s:
             return self._kept[1]
         assert self._making is not None  # noqa: S101 the value is old, so one is being made
         # Who goes away does not take the work away from the others.

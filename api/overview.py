@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from api.schemas import Headline as HeadlineShape
 
 PROBLEMS_SHOWN: Final = 50
+BUSY_S: Final = 5.0
+"""How old an overview is at most on a machine too busy to make one a second; `generated_time` says so."""
 _QUERIES = load_queries("api_overview")
 
 
@@ -133,7 +135,7 @@ class Overviews:
             return None
         # Bounded by the number of towns: only a town that exists gets here.
         if town_id not in self._kept:
-            self._kept[town_id] = Kept(lambda: self._read(town_id), MOMENT_S)
+            self._kept[town_id] = Kept(lambda: self._read(town_id), MOMENT_S, busy_s=BUSY_S)
         with everywhere():  # it is kept for all who may see this town
             return await self._kept[town_id].get()
 

@@ -59,7 +59,7 @@ class Operations:
         """
         key = (town, domain)
         if key not in self._boards:
-            self._boards[key] = Kept(lambda: self._make_board(town, domain), BOARD_S)
+            self._boards[key] = Kept(lambda: self._make_board(town, domain), BOARD_S, busy_s=3 * BOARD_S)
         with everywhere():  # it is kept for all who may see this town
             return await self._boards[key].get()
 
@@ -86,7 +86,7 @@ class Operations:
         if key not in self._summaries:
             while len(self._summaries) >= _SUMMARIES_KEPT:
                 await self._summaries.pop(next(iter(self._summaries))).close()
-            self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S)
+            self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S, busy_s=3 * SUMMARY_S)
         with everywhere():
             return await self._summaries[key].get()
 
@@ -99,7 +99,9 @@ class Operations:
         if asked not in self._aggregates:
             while len(self._aggregates) >= _AGGREGATES_KEPT:
                 await self._aggregates.pop(next(iter(self._aggregates))).close()
-            self._aggregates[asked] = Kept(lambda: read_aggregate(self._database, asked), AGGREGATE_S)
+            self._aggregates[asked] = Kept(
+                lambda: read_aggregate(self._database, asked), AGGREGATE_S, busy_s=3 * AGGREGATE_S
+            )
         with everywhere():  # what was asked for names its towns
             return await self._aggregates[asked].get()
 
@@ -116,7 +118,7 @@ class Operations:
         fleet = await self.fleet(town, domain)
         key = (town, domain)
         if key not in self._inputs:
-            self._inputs[key] = Kept(lambda: self._read_inputs(town, domain), INPUTS_S)
+            self._inputs[key] = Kept(lambda: self._read_inputs(town, domain), INPUTS_S, busy_s=3 * INPUTS_S)
         of, inputs = await self._inputs[key].get()
         if of is not fleet:
             # The registry changed since: positions would not fit.

@@ -77,6 +77,24 @@ async def test_a_value_that_is_too_old_is_never_handed_out() -> None:
     assert await kept.get() == 2
 
 
+async def test_while_the_next_one_takes_long_an_older_one_is_handed_out_but_not_for_ever() -> None:
+    work = Work()
+    kept = Kept(work, 0.02, busy_s=0.3)
+    assert await kept.get() == 1
+    work.may_end.clear()
+    await asyncio.sleep(0.015)
+    assert await kept.get() == 1  # the next one is begun
+    await asyncio.sleep(0.03)
+
+    assert await kept.get() == 1  # older than it is kept, but nobody waits
+    await asyncio.sleep(0.3)
+    waiting = asyncio.create_task(kept.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    work.may_end.set()
+    assert await waiting == 2
+
+
 async def test_an_error_reaches_who_asks_and_the_next_one_tries_again() -> None:
     work = Work()
     work.fails = True
