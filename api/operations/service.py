@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from api.operations.summary import Summary
     from devices.models import Domain
 
-BOARD_S: Final = 8.0
+BOARD_S: Final = 12.0
 """How old a view of a domain is at most."""
-INPUTS_S: Final = 20.0
+INPUTS_S: Final = 30.0
 """How old the part of it is that comes out of windows of the past."""
-SUMMARY_S: Final = 60.0
+SUMMARY_S: Final = 90.0
 _SUMMARIES_KEPT: Final = 32
-AGGREGATE_S: Final = 15.0
+AGGREGATE_S: Final = 30.0
 _AGGREGATES_KEPT: Final = 256
 
 
