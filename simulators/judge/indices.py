@@ -71,7 +71,7 @@ def check_air(api: Api, fleet: Fleet, span: Span, findings: Findings) -> int:
     """VN_AQI of the newest whole hour and of every local day of a span.
 
     Returns:
-        How many indices were compared.
+        How many indices were compared; where plainly there is none there must be none, and it is not counted.
     """
     stations = {each.device_id: each for name in PARTICLES for each in fleet.observing(name)}
     compared = 0
@@ -132,6 +132,7 @@ def _hours(api: Api, path: str, fleet: Fleet, stations: Mapping[str, Registered]
     first_s = (int(now_s) // _HOUR_S - 12) * _HOUR_S
     told = [item["figure"] for item in answer["items"] if item["figure"] is not None]
     wrongs: Wrongs = []
+    compared = 0
     for figure in told:
         device = stations.get(figure["detail"]["station"]["device"])
         if device is None:
@@ -139,11 +140,12 @@ def _hours(api: Api, path: str, fleet: Fleet, stations: Mapping[str, Registered]
         windows = fold(fleet.rows(device.device_id, (first_s, int(now_s) + _DAY_S)), device)
         means = _hourly_means(device, windows, first_s, 12)
         index = of_hour({name: values[::-1] for name, values in means.items()})
+        compared += index is not None
         if figure["value"] != index:
             wrongs.append(
                 ("vn-aqi", f"{device.device_id}, hour to {first_s + 12 * _HOUR_S}: {figure['value']}, {index}")
             )
-    return len(told), now_s, wrongs
+    return compared, now_s, wrongs
 
 
 def _days(
@@ -156,13 +158,15 @@ def _days(
     ]
     told = {figure["detail"]["station"]["device"]: figure["value"] for figure in figures}
     wrongs: Wrongs = []
+    compared = 0
     first_s = start_s - HOURS_BEFORE * _HOUR_S
     for device_id, device in stations.items():
         windows = fold(fleet.rows(device_id, (first_s, start_s + _DAY_S + _HOUR_S)), device)
         index = of_day(_hourly_means(device, windows, first_s, HOURS_BEFORE + 24))
+        compared += index is not None
         if told.get(device_id) != index:
             wrongs.append(("vn-aqi", f"{device_id} on {day}: {told.get(device_id)} instead of {index}"))
-    return len(stations), _generated_s(answer), wrongs
+    return compared, _generated_s(answer), wrongs
 
 
 def _lighting(api: Api, fleet: Fleet, town: str) -> tuple[int, float, Wrongs]:

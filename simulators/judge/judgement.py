@@ -80,7 +80,7 @@ def judge(runs: Sequence[Run], plan: Plan) -> Report:
                     where = f"{stray['device_id']}:{stray['name']} at {stray['time_us']} us"
                     report.findings.add("never-sent", f"{where} is {stray['value']:g}")
             standing = Standing.of(store.refusals(began, {message.topic for message in messages}))
-            report.refused_again = settle_refusals(claims.refused, standing, report.findings)
+            report.refused_again = settle_refusals(claims.refused, standing, report.findings, complete=complete)
             report.compared["ledger entries"] = check_ledger(*store.account(hour), report.findings)
     finally:
         store.close()

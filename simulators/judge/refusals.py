@@ -56,8 +56,14 @@ class Standing:
         return False
 
 
-def settle_refusals(claims: Iterable[Claim], standing: Standing, findings: Findings) -> int:
+def settle_refusals(claims: Iterable[Claim], standing: Standing, findings: Findings, *, complete: bool) -> int:
     """Give each claim that cannot be stored its fate.
+
+    Args:
+        claims: in any order.
+        standing: the refusals; what is claimed is taken out of them.
+        findings: takes the deviations.
+        complete: whether everything that was sent is claimed, so that no other refusal may stand.
 
     Returns:
         Readings that were refused more often than they were sent, as redeliveries are.
@@ -82,11 +88,13 @@ def settle_refusals(claims: Iterable[Claim], standing: Standing, findings: Findi
         if others := Counter({reason: n for reason, n in counts.items() if n and reason not in expected[key]}):
             strange[key] = others
     _report(missing, strange, findings)
+    if complete:
+        _report_strange(missing, strange, findings)
     return again
 
 
 def _report(missing: list[Claim], strange: dict[_Message, Counter[str]], findings: Findings) -> None:
-    """Claims without their refusal, and refusals that no claim has."""
+    """Claims without their refusal."""
     for claim in missing:
         wanted = " or ".join(claim.reasons)
         if others := strange.get(_message(claim)):
@@ -95,6 +103,10 @@ def _report(missing: list[Claim], strange: dict[_Message, Counter[str]], finding
         else:
             claim.fate = "missing"
             findings.add("refusal-missing", f"{claim}: has to be refused as {wanted}", claim.readings)
+
+
+def _report_strange(missing: list[Claim], strange: dict[_Message, Counter[str]], findings: Findings) -> None:
+    """Refusals that no claim has and that do not stand in the place of another."""
     answered = {_message(claim) for claim in missing}
     for key, counts in strange.items():
         if key not in answered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import re
@@ -252,6 +253,12 @@ async def test_the_judge_passes_a_clean_run_and_finds_every_planted_defect(
             assert said["readings_by_fault"]["duplicated"]["duplicate"] > 500
             assert said["readings_by_fault"]["lost"]["lost"] == 2 * 40 * 6
             aggregator.stop()
+            broken_off = tmp_path / "broken-off.jsonl.gz"
+            lines = gzip.decompress(journal.read_bytes()).splitlines(keepends=True)
+            broken_off.write_bytes(gzip.compress(b"".join(lines[: len(lines) // 4])))
+            half = await asyncio.to_thread(judge, [read_journal(broken_off)], Plan(database.ingest_url, wait_s=0.0))
+            assert (half.good, half.complete) == (True, False), half.lines()
+            assert 0 < half.fates["stored"] < said["readings"]["stored"]
             run = read_journal(journal)
             missed = []
             plan = Plan(database.ingest_url, wait_s=0.0)

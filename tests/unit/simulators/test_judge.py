@@ -67,7 +67,7 @@ def judged(messages: list[Sent], rows: Rows, refusals: list[Refusal] | None = No
     bounds, began_us = Bounds(), NOW_US - SECOND
     for device, ours in claims.by_device.items():
         claims.refused += settle(ours, rows, findings, bounds=bounds, began_us=began_us, device=device)
-    settle_refusals(claims.refused, Standing.of(refusals or []), findings)
+    settle_refusals(claims.refused, Standing.of(refusals or []), findings, complete=True)
     return claims, findings
 
 
@@ -216,7 +216,10 @@ def test_above_a_devices_share_a_reading_is_stored_or_refused_and_nothing_else()
     )
     assert len(refused) == 2
     settle_refusals(
-        refused, Standing.of([Refusal("air-1", TOPIC, messages[0].payload, "rate-limited", 1, 0)]), findings
+        refused,
+        Standing.of([Refusal("air-1", TOPIC, messages[0].payload, "rate-limited", 1, 0)]),
+        findings,
+        complete=True,
     )
     assert findings.count == {"refusal-missing": 1}
 
