@@ -155,3 +155,19 @@ def test_a_density_takes_a_flow_and_a_speed() -> None:
 def test_headway_times_flow_is_an_hour(count: int, period_s: int) -> None:
     number = array(count)
     assert headway(number, period_s).value * vehicle_flow(number, period_s).value == pytest.approx(3600)
+
+
+@given(count=counts, speed=speeds, period_s=st.sampled_from([15.0, 60.0, 300.0]))
+def test_flow_headway_and_density_equal_their_definitions(count: float, speed: float, period_s: float) -> None:
+    flow, gap = vehicle_flow(array(count), period_s), headway(array(count), period_s)
+    packed = density(flow.value, array(speed))
+    if math.isnan(count):
+        assert [found.at(0)[1] for found in (flow, gap, packed)] == ["no-reading"] * 3
+        return
+    hourly = Fraction(count) * 3600 / Fraction(period_s)
+    assert flow.value[0] == pytest.approx(float(hourly))
+    assert gap.at(0) == ((None, "no-vehicles") if count == 0 else (pytest.approx(period_s / count), None))
+    if count > 0 and speed > 0:
+        assert packed.value[0] == pytest.approx(float(hourly / Fraction(speed)))
+    else:
+        assert packed.at(0)[0] is None

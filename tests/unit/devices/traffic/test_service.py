@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.figures import UNKNOWN
-from devices.traffic.calendars import FLOW_STATES, Calendar, calendar_at, judge_zero, load_calendars
+from devices.traffic.calendars import FLOW_STATES, SUSPICIOUS_USUAL, Calendar, calendar_at, judge_zero, load_calendars
 from devices.traffic.comparison import compare, same_hours
 from devices.traffic.incidents import KINDS, suspicion
 from devices.traffic.service import (
@@ -284,3 +284,20 @@ def _plainly(rows: list[tuple[float, float]], free: float) -> str:
 def test_the_past_weeks_are_whole_weeks_ago() -> None:
     now = datetime(2025, 11, 23, 10, 0, tzinfo=UTC)
     assert [now - past for past in same_hours(now, 2)] == [timedelta(days=7), timedelta(days=14)]
+
+
+@given(
+    count=st.one_of(st.just(NONE), st.integers(0, 5).map(float)),
+    banned=st.booleans(),
+    usual=st.one_of(st.just(NONE), st.floats(0, 100)),
+)
+def test_what_a_count_means_equals_its_plain_reading(count: float, banned: bool, usual: float) -> None:
+    if math.isnan(count):
+        plain = "?"
+    elif banned:
+        plain = "against-ban" if count > 0 else "expected-zero"
+    elif count > 0:
+        plain = "flowing"
+    else:
+        plain = "suspicious-zero" if usual >= SUSPICIOUS_USUAL else "zero"
+    assert words(judge_zero(array(count), np.array([banned]), array(usual)), FLOW_STATES) == [plain]
