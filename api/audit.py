@@ -46,6 +46,7 @@ class Refusals:
         self._metrics = metrics
         self._waiting: OrderedDict[_Key, int] = OrderedDict()
         self._left_out = 0
+        self._writing = asyncio.Lock()
 
     def refused(
         self, actor: str, address: str, action: str, subject: str, reason: str, *, town: str | None = None
@@ -93,6 +94,10 @@ class Refusals:
 
     async def write(self) -> None:
         """Write what waits; where the database is away it goes on waiting."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         if self._left_out:
             _log.warning("%d refused attempts are not in the audit: too many at once", self._left_out)
             self._left_out = 0

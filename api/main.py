@@ -32,12 +32,14 @@ from api.security import CSRF_HEADER
 from api.services import Services
 from api.throttle import Allowance, Brake
 from api.views import (
+    audit,
     credentials,
     datastreams,
     devices,
     health,
     installation,
     keeping,
+    keys,
     knocks,
     ledger,
     live,
@@ -52,6 +54,7 @@ from api.views import (
     statistics,
     town_statistics,
     towns,
+    users,
 )
 
 if TYPE_CHECKING:
@@ -129,6 +132,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
         installation,
         knocks,
         registry_files,
+        users,
+        keys,
+        audit,
     ):
         app.include_router(view.router, dependencies=[Depends(single_parameters)])
     app.include_router(health.router)
@@ -176,7 +182,7 @@ def compose(settings: ApiSettings) -> Services:
     registry = Registry(database)
     operations = Operations(database)
     changes = Changes(settings)
-    audit = Refusals(changes, metrics)
+    refused = Refusals(changes, metrics)
     openid = OpenId(settings) if settings.openid_issuer else None
     by_address = Brake()
     token = settings.api_token.get_secret_value() if settings.api_token else None
@@ -188,14 +194,14 @@ def compose(settings: ApiSettings) -> Services:
         logins=Logins(
             changes,
             Passwords(),
-            audit,
+            refused,
             metrics,
             by_address=by_address,
             by_account=Brake(),
             life_s=settings.http_session_hours * 3600,
         ),
         openid=openid,
-        audit=audit,
+        audit=refused,
         registry=registry,
         overviews=Overviews(database, registry, operations),
         operations=operations,

@@ -33,6 +33,7 @@ TAGS: Final[list[dict[str, str]]] = [
     {"name": "datastreams", "description": "History and window statistics of one observed property of one device."},
     {"name": "account", "description": "What came in, what became of it, what was refused, and sending it again."},
     {"name": "live", "description": "What changes, pushed."},
+    {"name": "people", "description": "Accounts, programs' keys, and who did what."},
     {"name": "session", "description": "The page's login."},
     {"name": "health", "description": "For machines; without login."},
 ]

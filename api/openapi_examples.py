@@ -148,6 +148,28 @@ _REPLAY: Final = {
     "error": None,
 }
 
+_USER: Final = {
+    "name": "an.nguyen",
+    "display_name": "Nguyễn Văn An",
+    "grants": {"hoi-an": "operator"},
+    "created_time": "2026-11-01T01:00:00Z",
+    "password_time": "2026-11-01T01:00:00Z",
+    "last_login_time": "2026-11-23T00:30:12Z",
+    "disabled_time": None,
+}
+_KEY: Final = {
+    "id": "0b9f4c1e-6d43-4c0e-9e5b-6f1c1b1f3a52",
+    "name": "school-42",
+    "beginning": "thubon_Zk3pQa",
+    "grants": {"hoi-an": "viewer"},
+    "created_by": "an.nguyen",
+    "created_time": "2026-11-01T01:00:00Z",
+    "expires_time": "2027-11-01T01:00:00Z",
+    "revoked_time": None,
+    "last_used_time": "2026-11-23T02:14:00Z",
+    "last_used_address": "203.0.113.7",
+}
+
 EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     **OPERATIONS_EXAMPLES,
     ("get", "/v1/towns"): {"items": [_TOWN], "next": None},
@@ -343,6 +365,31 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "csrf": "4d1c0f2d3a7a5b8e9f60718293a4b5c6d7e8f90112233445566778899aabbccd",
         "open": False,
         "openid": True,
+    },
+    ("get", "/v1/users"): {"items": [_USER], "next": None},
+    ("get", "/v1/users/{user}"): _USER,
+    ("post", "/v1/users"): _USER,
+    ("patch", "/v1/users/{user}"): _USER,
+    ("get", "/v1/api-keys"): {"items": [_KEY], "next": None},
+    ("post", "/v1/api-keys"): {**_KEY, "key": "thubon_Zk3pQa..."},
+    ("delete", "/v1/api-keys/{key}"): {**_KEY, "revoked_time": "2026-11-23T02:15:00Z"},
+    ("get", "/v1/audit"): {
+        "items": [
+            {
+                "time": "2026-11-23T02:15:00.412Z",
+                "actor": "an.nguyen",
+                "address": "203.0.113.7",
+                "action": "user.change",
+                "outcome": "done",
+                "town": "hoi-an",
+                "subject": "binh.tran",
+                "detail": None,
+                "attempts": 1,
+                "before": {"grants": {"hoi-an": "viewer"}},
+                "after": {"grants": {"hoi-an": "operator"}},
+            }
+        ],
+        "next": None,
     },
     ("get", "/healthz"): "ok\n",
     ("get", "/readyz"): {

@@ -56,7 +56,7 @@ set display_name = coalesce(%(display_name)s, display_name),
     password_hash = coalesce(%(password_hash)s, password_hash),
     password_time = case when %(password_hash)s::text is null then password_time else now() end,
     disabled_time = case when %(disabled)s::boolean is null then disabled_time
-                         when %(disabled)s then coalesce(disabled_time, now()) end
+                         when %(disabled)s::boolean then coalesce(disabled_time, now()) end
 where account_id = %(account_id)s;
 
 -- name: unknown_towns

@@ -1,0 +1,278 @@
+"""Every operation of the contract, asked by every role of every town: what comes back is theirs alone.
+
+The operations are read from the API's own description, so that a new one is asked too: what it answers must not hold a
+word of another town, and whoever lacks its role must be turned away. What an operation needs to be asked at all
+(an id, a body) is in `IDS` and `BODIES`; one that needs more fails here until it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+
+from tests.integration.api.conftest import make_settings
+from tests.integration.api.people import add_account, add_key, bearer, open_session, page_headers
+from tests.integration.api.seed import Seed, ago
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+    from api.settings import ApiSettings
+    from tests.fix_database import Database
+
+TOWNS = ("hoi-an", "tam-ky")
+ROLES = ("viewer", "operator", "engineer", "administrator")
+NOWHERE = "0b9f4c1e-6d43-4c0e-9e5b-6f1c1b1f3a52"
+# Words that occur in what is of one town and nowhere else.
+WORDS = {
+    "hoi-an": re.compile(r"hoi-an|Hội An|Hoi An|hoian"),
+    "tam-ky": re.compile(r"tam-ky|Tam Kỳ|Tam Ky|tamky"),
+}
+IDS = {
+    "town": "{town}",
+    "device": "{word}-air-1",
+    "datastream": "{word}-air-1:pm25",
+    "site": "site-{word}-air-1",
+    "user": "{word}.viewer",
+    "domain": "environment",
+    "property": "pm25",
+}
+QUERY = {"/v1/statistics": "property=pm25"}
+BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/v1/rejections/replay"): {"device": "{word}-air-1"},
+    ("post", "/v1/users"): {
+        "name": "{word}.new", "display_name": "New", "password": "a long password", "grants": {"{town}": "viewer"}
+    },
+    ("patch", "/v1/users/{user}"): {"display_name": "{word} changed"},
+    ("post", "/v1/api-keys"): {
+        "name": "{word} new", "grants": {"{town}": "viewer"}, "expires_time": "2027-11-01T00:00:00Z"
+    },
+}  # fmt: skip
+
+
+def fill(seed: Seed, url: str) -> None:
+    """One device of each town, with observations, a refusal, ledger, windows, people, a key and an audit row."""
+    for town in TOWNS:
+        word = town.replace("-", "")
+        device = f"{word}-air-1"
+        seed.device(device, "air-station", town=town)
+        seed.observe(device, ago(seconds=4), {"pm25": 31.2, "temperature": 27.5})
+        seed.history(device, "pm25", [(ago(minutes=20 + n), 30.0 + n, 0) for n in range(30)])
+        seed.reject(device, json.dumps({"of": word}).encode(), device_id=device, reason="unknown-datastream")
+        seed.execute("update rejection set town_id = %s, topic = %s where source = %s",
+                     [town, f"thubon/v1/{town}/{device}/telemetry", device])  # fmt: skip
+        seed.execute(
+            "insert into ledger_hour values (date_trunc('hour', now()), %s, %s, 'telemetry', 5, 5)", [town, device]
+        )
+        seed.execute("insert into knock values (%s, %s, 'unknown-device', null, now(), now(), 1, 1, %s, '')",
+                     [f"{word}-new-1", town, f"thubon/v1/{town}/{word}-new-1"])  # fmt: skip
+        seed.execute("insert into audit (actor, action, outcome, town_id, subject) values ('x', 'a', 'done', %s, %s)",
+                     [town, device])  # fmt: skip
+        seed.execute("insert into replay_request (town_id, device_id) values (%s, %s)", [town, device])
+        for role in ROLES:
+            add_account(seed, f"{word}.{role}", {town: role})
+        add_key(seed, f"{word} key", {town: "viewer"})
+    seed.reject("stranger", b"nobody's", reason="unknown-device")
+    seed.execute("update rejection set town_id = '-', topic = 'x' where source = 'stranger'")
+    with psycopg.connect(url) as connection:
+        for key, town in connection.execute("select replay_id, town_id from replay_request").fetchall():
+            IDS[f"replay {town}"] = str(key)
+        for key, name in connection.execute("select key_id, name from api_key").fetchall():
+            IDS[f"key {name.partition(' ')[0]}"] = str(key)
+
+
+def told(template: Any, town: str) -> Any:
+    """A template with a town in it."""
+    text = json.dumps(template)
+    return json.loads(text.replace("{town}", town).replace("{word}", town.replace("-", "")))
+
+
+def address(path: str, town: str) -> str:
+    """The path of an operation with ids of a town."""
+    word = town.replace("-", "")
+
+    def identifier(match: re.Match[str]) -> str:
+        name = match[1]
+        if name == "replay":
+            return IDS[f"replay {town}"]
+        if name == "key":
+            return IDS[f"key {word}"]
+        return told(IDS.get(name, f"{word}-{name}-1"), town)
+
+    filled = re.sub(r"\{(\w+)\}", identifier, path)
+    return f"{filled}?{QUERY[path]}" if path in QUERY else filled
+
+
+@pytest.fixture
+def seed(database: Database) -> Any:
+    seed = Seed.open(database.url)
+    fill(seed, database.url)
+    yield seed
+    seed.connection.close()
+
+
+@pytest.fixture
+def settings(database: Database, seed: Seed) -> ApiSettings:
+    return make_settings(database.read_url, database_url=database.api_url)
+
+
+@pytest_asyncio.fixture
+async def asked(app: FastAPI, settings: ApiSettings) -> AsyncIterator[httpx.AsyncClient]:
+    url = f"http://127.0.0.1:{settings.http_port}"
+    async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+        yield client
+
+
+def operations(app: FastAPI) -> list[tuple[str, str, str]]:
+    """Method, path and role of every operation that asks who asks."""
+    return [
+        (method, path, operation["x-thubon-role"])
+        for path, item in app.openapi()["paths"].items()
+        if path.startswith("/v1/")
+        for method, operation in item.items()
+        if operation["x-thubon-role"] != "anybody"
+    ]
+
+
+async def read_some(client: httpx.AsyncClient, method: str, path: str, **options: Any) -> tuple[int, str]:
+    """Status and text of an answer; of an endless one what comes within a second."""
+    if path.startswith("/v1/live"):
+        async with client.stream(method, path, **options) as response:
+            if response.status_code != 200:
+                return response.status_code, (await response.aread()).decode()
+            async for text in response.aiter_text():
+                return 200, text
+    response = await client.request(method, path, **options)
+    return response.status_code, response.text + str(response.headers)
+
+
+async def test_each_role_of_each_town_gets_its_own_rows_and_no_other(
+    app: FastAPI, asked: httpx.AsyncClient, seed: Seed
+) -> None:
+    faults: list[str] = []
+    sessions = {
+        (town, role): page_headers(open_session(seed, f"{town.replace('-', '')}.{role}"))
+        for town in TOWNS
+        for role in ROLES
+    }
+    found = operations(app)
+    assert len(found) > 20
+    # Changes last, so that what they change is asked about before.
+    for method, path, needed in sorted(found, key=lambda each: each[0] != "get"):
+        for town in TOWNS:
+            (other,) = set(TOWNS) - {town}
+            for role in ROLES:
+                enough = ROLES.index(role) >= ROLES.index(needed)
+                for target in (town, other):
+                    place = f"{role} of {town}: {method} {address(path, target)}"
+                    body = told(BODIES.get((method, path), {}), target) if method in {"post", "patch", "put"} else None
+                    status, text = await read_some(
+                        asked, method, address(path, target), headers=sessions[town, role], json=body
+                    )
+                    # What was asked for may come back in the words of a refusal: it is what the asker said.
+                    said = text.replace(address(path, target).partition("?")[0], "") if status == 404 else text
+                    said = re.sub(r"there is no \w+ '[^']*'", "", said)
+                    if WORDS[other].search(said):
+                        faults.append(f"{place}: {status} tells of {other}: {WORDS[other].search(said)}")
+                    if not enough and status not in {403, 404}:
+                        faults.append(f"{place}: {status} without the role {needed}")
+                    if enough and target == town and method == "get" and status != 200:
+                        faults.append(f"{place}: {status} {text[:200]}")
+                    if "{" in path and target == other and status not in {403, 404} and "{domain}" not in path:
+                        faults.append(f"{place}: {status} about what is of {other}")
+                    if status >= 500:
+                        faults.append(f"{place}: {status}")
+    assert not faults, "\n".join(faults[:40])
+
+
+async def test_the_lists_hold_the_rows_of_the_town_and_all_of_them(asked: httpx.AsyncClient, seed: Seed) -> None:
+    headers = page_headers(open_session(seed, "hoian.administrator"))
+
+    async def items(path: str, key: str) -> list[Any]:
+        answer = await asked.get(path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return [item[key] for item in answer.json()["items"]]
+
+    assert await items("/v1/towns", "id") == ["hoi-an"]
+    assert await items("/v1/devices", "id") == ["hoian-air-1"]
+    assert await items("/v1/rejections", "source") == ["hoian-air-1"]
+    assert await items("/v1/ledger", "source") == ["hoian-air-1"]
+    assert await items("/v1/users", "name") == sorted(f"hoian.{role}" for role in ROLES)
+    assert await items("/v1/api-keys", "name") == ["hoian key"]
+    assert await items("/v1/audit", "subject") == ["hoian-air-1"]
+    observations = await asked.get("/v1/datastreams/hoian-air-1:pm25/observations", headers=headers)
+    assert len(observations.json()["items"]) == 31
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/devices/{}", "/v1/devices/{}/latest", "/v1/devices/{}/rejections", "/v1/datastreams/{}:pm25/observations",
+     "/v1/datastreams/{}:pm25/statistics", "/v1/live?device={}"],
+)  # fmt: skip
+async def test_what_is_of_another_town_is_answered_as_what_does_not_exist(
+    asked: httpx.AsyncClient, seed: Seed, path: str
+) -> None:
+    headers = page_headers(open_session(seed, "hoian.engineer"))
+    hidden = await asked.get(path.format("tamky-air-1"), headers=headers)
+    missing = await asked.get(path.format("tamky-air-9"), headers=headers)
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.text.replace("tamky-air-1", "x") == missing.text.replace("tamky-air-9", "x")
+    town = await asked.get("/v1/devices?town=tam-ky", headers=headers)
+    no_town = await asked.get("/v1/devices?town=atlantis", headers=headers)
+    assert town.status_code == no_town.status_code == 400
+    assert town.text.replace("tam-ky", "x") == no_town.text.replace("atlantis", "x")
+    assert "hoi-an" in town.text
+
+
+async def test_live_push_hands_out_changes_of_the_town_alone(asked: httpx.AsyncClient, seed: Seed) -> None:
+    headers = page_headers(open_session(seed, "hoian.viewer"))
+    async with asked.stream("GET", "/v1/live", headers=headers) as response:
+        lines = response.aiter_lines()
+        hello = [await anext(lines) for _ in range(4)]
+        event_id = next(line.removeprefix("id: ") for line in hello if line.startswith("id: "))
+        seed.observe("tamky-air-1", ago(seconds=2), {"pm25": 1.0})
+        seed.observe("hoian-air-1", ago(seconds=2), {"pm25": 2.0})
+        async for line in lines:
+            assert "tamky" not in line
+            if line.startswith('data: {"devices"'):
+                assert [device["id"] for device in json.loads(line.removeprefix("data: "))["devices"]] == [
+                    "hoian-air-1"
+                ]
+                break
+    async with asked.stream("GET", "/v1/live", headers=headers | {"Last-Event-ID": event_id}) as response:
+        async for line in response.aiter_lines():
+            assert "tamky" not in line
+            if line.startswith('data: {"devices"'):
+                break
+
+
+async def test_a_person_with_two_towns_sees_both_and_acts_where_the_role_is(
+    asked: httpx.AsyncClient, seed: Seed
+) -> None:
+    add_account(seed, "both", {"hoi-an": "operator", "tam-ky": "viewer"})
+    headers = page_headers(open_session(seed, "both"))
+    towns = (await asked.get("/v1/towns", headers=headers)).json()["items"]
+    assert [town["id"] for town in towns] == ["tam-ky", "hoi-an"]
+
+    async def replay(**wish: str) -> int:
+        return (await asked.post("/v1/rejections/replay", headers=headers, json=wish)).status_code
+
+    assert await replay(device="hoian-air-1") == 202
+    assert await replay(town="hoi-an") == 202
+    assert await replay(device="tamky-air-1") == 403
+    assert await replay(town="dien-ban") == 404
+    assert await replay() == 403
+
+
+async def test_a_key_sees_its_town_alone(asked: httpx.AsyncClient, seed: Seed) -> None:
+    headers = bearer(add_key(seed, "school", {"tam-ky": "viewer"}))
+    assert [item["id"] for item in (await asked.get("/v1/devices", headers=headers)).json()["items"]] == ["tamky-air-1"]
+    assert (await asked.get("/v1/users", headers=headers)).status_code == 403
