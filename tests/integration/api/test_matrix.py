@@ -69,6 +69,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/knocks/{device}/accept"): {**DEVICE, "town": "{town}"},
     ("post", "/v1/knocks/{device}/refuse"): {"town": "{town}"},
     ("post", "/v1/knocks/{device}/forgive"): {"town": "{town}"},
+    ("post", "/v1/devices/{device}/credentials"): {"kind": "password"},
+    ("post", "/v1/devices/{device}/credentials/rotate"): {},
     ("post", "/v1/registry/import"): (
         "device,town,site,site_name,site_kind,latitude,longitude,profile,name\n"
         "{word}-air-3,{town},{word}-s,S,pole,15.8,108.3,air-station,New\n"
@@ -91,6 +93,10 @@ def fill(seed: Seed, url: str) -> None:
             "insert into ledger_hour values (date_trunc('hour', now()), %s, %s, 'telemetry', 5, 5)", [town, device]
         )
         IDS[f"code {town}"] = new_code()
+        seed.execute(
+            "insert into device_credential (device_key, kind, salt, digest, issued_by) select max(device_key),"
+            " 'password', decode(repeat('01', 16), 'hex'), decode(repeat('02', 32), 'hex'), 'x' from device"
+        )
         seed.execute("insert into device_claim (device_key, code) select max(device_key), %s from device",
                      [IDS[f"code {town}"]])  # fmt: skip
         seed.execute("insert into knock values (%s, %s, 'unknown-device', null, now(), now(), 1, 1, %s, '')",
@@ -106,6 +112,10 @@ def fill(seed: Seed, url: str) -> None:
     with psycopg.connect(url) as connection:
         for key, town in connection.execute("select replay_id, town_id from replay_request").fetchall():
             IDS[f"replay {town}"] = str(key)
+        for key, town in connection.execute(
+            "select credential_id, town_id from device_credential join device using (device_key)"
+        ).fetchall():
+            IDS[f"credential {town}"] = str(key)
         for key, name in connection.execute("select key_id, name from api_key").fetchall():
             IDS[f"key {name.partition(' ')[0]}"] = str(key)
 
@@ -123,8 +133,8 @@ def address(path: str, town: str) -> str:
 
     def identifier(match: re.Match[str]) -> str:
         name = match[1]
-        if name == "replay":
-            return IDS[f"replay {town}"]
+        if name in {"replay", "credential"}:
+            return IDS[f"{name} {town}"]
         if name == "device" and "/knocks/" in path:
             return f"{word}-new-1"
         if name == "key":
@@ -219,7 +229,9 @@ def judged(method: str, path: str, status: int, text: str, enough: bool, town: s
     said = text
     if status >= 400:
         # What was asked for may come back in a refusal, in quotes: it is what the asker said.
-        words = re.findall(r"[\w.-]+", address(path, target) + json.dumps(told(BODIES.get((method, path)), target)))
+        body = told(BODIES.get((method, path)), target)
+        asked = f"{address(path, target)} {body if isinstance(body, str) else json.dumps(body)}"
+        words = re.findall(r"[\w.:-]+", asked)
         for word in {*words, target}:
             said = said.replace(f"'{word}'", "")
     rules = {
