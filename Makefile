@@ -58,7 +58,7 @@ lint: setup ## style, types and import contracts
 	.venv/bin/lint-imports
 
 audit: setup ## known weaknesses of the pinned dependencies (asks the network)
-	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+	@tools/audit.sh
 
 lock: ## pin the dependencies of pyproject.toml (UPGRADE=yes: to their newest; needs uv)
 	$(COMPILE) --extra demo --extra dev --extra history --extra load $(if $(UPGRADE),--upgrade) --output-file requirements.lock

@@ -31,6 +31,7 @@ PROGRAMS: Final = {
     "T10": "views",  # and a line for each other operations view
     "identity": "identity",
     "registry": "registry",
+    "authorisation": "authorisation",
     "layout": "layout",
 }
 """Benchmarks that print their lines themselves, as modules beside this one."""
