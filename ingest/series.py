@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from devices.quality import Quality
-from ingest.standing import BEFORE, Runs, runs, spikes, still
+from ingest.standing import BEFORE, LEAST_RUN, Runs, runs, spikes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,22 +83,30 @@ def against(
     count = np.ones((slots, width), dtype=np.int64)
     # Counted down from the newest: right for those of its run, and of no effect for others.
     count[:, kept] = before.count.T[:, :, None] - np.arange(BEFORE)[::-1]
-    there = ~np.isnan(whole)
-    slot, column = np.nonzero(there)
-    series, since_us, counts = whole[there], since[there], count[there]
-    group = slot * devices + device[column]
-    flags = np.zeros((slots, width), dtype=np.int16)
-    marked = np.where(spikes(group, series, rules.spike[slot]), np.int16(Quality.SPIKE), np.int16(0))
+    group = np.repeat(np.arange(slots) * devices, width)
+    group += np.tile(device, slots)
+    series, since_us, counts = whole.ravel(), since.ravel(), count.ravel()
+    least = np.repeat(rules.spike, width)
+    there = np.arange(len(series))
+    absent = np.isnan(series)
+    if absent.any():
+        there = np.flatnonzero(~absent)
+        series, since_us, counts = series[there], since_us[there], counts[there]
+        group, least = group[there], least[there]
+    flags = np.zeros(slots * width, dtype=np.int16)
+    flags[there[spikes(group, series, least)]] = Quality.SPIKE
     run = runs(group, series, since_us, counts)
+    # Few have stood for long; the rest needs no further look.
+    at = np.flatnonzero(run.count >= LEAST_RUN)
+    slot, column = np.divmod(there[at], width)
     row_time = np.zeros(width, dtype=np.int64)
     row_time[place] = time_us
-    at_bound = (series <= rules.lower[slot]) | (series >= rules.upper[slot])
-    stands = still(run, row_time[column], np.where(at_bound, rules.flat_us[slot], rules.stuck_us[slot]))
-    marked |= np.where(stands, np.where(at_bound, np.int16(Quality.FLAT_AT_BOUND), np.int16(Quality.STUCK)), 0).astype(
-        np.int16
-    )
-    flags[slot, column] = marked
-    return flags[:, place].T, _after(group, series, run, devices, slots)
+    at_bound = (series[at] <= rules.lower[slot]) | (series[at] >= rules.upper[slot])
+    span_us = np.where(at_bound, rules.flat_us[slot], rules.stuck_us[slot])
+    stands = row_time[column] - run.since_us[at] >= span_us
+    kind = np.where(at_bound, np.int16(Quality.FLAT_AT_BOUND), np.int16(Quality.STUCK))
+    flags[there[at[stands]]] |= kind[stands]
+    return flags.reshape(slots, width)[:, place].T, _after(group, series, run, devices, slots)
 
 
 def _after(

@@ -42,7 +42,7 @@ def main() -> None:
         }
         for slot, name in enumerate(PROPERTIES, start=1)
     ]
-    rules = build_snapshot(1, [{**device, "retired": False}], streams).layouts[0].rules
+    rules = build_snapshot(1, [{**device, "retired": False, "former_towns": None}], streams).layouts[0].rules
     random = np.random.default_rng(1)
     rows = arguments.devices * arguments.rows
     starts = np.arange(arguments.devices) * arguments.rows
