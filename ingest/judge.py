@@ -14,10 +14,12 @@ import numpy as np
 
 from devices.quality import Quality
 from devices.quality_rules import LONGEST_S
+from ingest.aggregation import copy_out
 from ingest.parameters import array_text
 from ingest.series import Before, against
 from ingest.standing import LEAST_RUN
 from ingest.storage import QUERIES
+from sql import copy_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,7 @@ _SAID: Final = int(Quality.CALIBRATING | Quality.FAULT)
 _LONG_AGO: Final = -(1 << 62)
 _ROWS_BEFORE: Final = 16  # of a device that are read: a device may send its values apart
 _UNKNOWN: Final = -1
+_BEFORE: Final = (copy_stream.INT4, copy_stream.TIME, copy_stream.FLOAT8S, copy_stream.INT2S)
 
 
 @dataclass(slots=True)
@@ -186,28 +189,31 @@ def _read_before(
         "first_us": int(first_us.min()) - LONGEST_S * _SECOND_US,
         "last_us": int(first_us.max()),
     }
-    rows = connection.execute(QUERIES["rows_before"], {**span, "rows": _ROWS_BEFORE}, binary=True).fetchall()
-    if not rows:
+    stored = copy_out.rows(connection, QUERIES["rows_before"], {**span, "rows": _ROWS_BEFORE})
+    parts = [_watched(size, columns, rules) for size, columns in copy_stream.decode(b"".join(stored), _BEFORE)]
+    if not parts:
         return before
-    at = np.array([row["n"] for row in rows]) - 1
-    time_us = np.array([row["time_us"] for row in rows], dtype=np.int64)
-    value = np.full((len(rows), slots), np.nan)
-    marked = np.zeros((len(rows), slots), dtype=np.bool_)
-    for number, row in enumerate(rows):
-        stored = np.array(row["value_by_slot"])
-        there = rules.watched < len(stored)
-        value[number, there] = stored[rules.watched[there]]
-        if row["quality_by_slot"] is not None:
-            quality = np.array(row["quality_by_slot"])
-            there = rules.watched < len(quality)
-            flags = quality[rules.watched[there]]
-            value[number, np.flatnonzero(there)[(flags & _SAID) != 0]] = np.nan
-            marked[number, there] = (flags & int(Quality.STUCK | Quality.FLAT_AT_BOUND)) != 0
+    at, time_us, value, marked = (np.concatenate(column) for column in zip(*parts, strict=True))
     device = np.flatnonzero(np.r_[True, at[1:] != at[:-1]])
     _, read = against(Before.nothing(len(device), slots), rules, value, time_us, device)
     before.put(at[device], read)
     _look_further_back(connection, rules, before, keys, first_us, span, marked, at)
     return before
+
+
+def _watched(size: int, columns: Mapping[int, NDArray[Any]], rules: Rules) -> tuple[NDArray[Any], ...]:
+    """Of rows of one shape: device, time, watched values (NaN: none to hold others against), whether marked still."""
+    value = np.full((size, len(rules.watched)), np.nan)
+    there = rules.watched < columns[2].shape[1]
+    value[:, there] = columns[2][:, rules.watched[there]]
+    marked = np.zeros(value.shape, dtype=np.bool_)
+    if 3 in columns:  # noqa: PLR2004  # null where no value of the row bears a flag
+        there = rules.watched < columns[3].shape[1]
+        flags = np.zeros(value.shape, dtype=np.int16)
+        flags[:, there] = columns[3][:, rules.watched[there]]
+        value[(flags & _SAID) != 0] = np.nan
+        marked = (flags & int(Quality.STUCK | Quality.FLAT_AT_BOUND)) != 0
+    return columns[0] - 1, columns[1], value, marked
 
 
 def _look_further_back(

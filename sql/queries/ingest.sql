@@ -108,8 +108,8 @@ where r.device_key = m.device_key and r.phenomenon_time = m.phenomenon_time
 
 -- name: rows_before
 -- The newest rows of some devices, each before a time of its own, oldest first; not older than the span.
-select k.n::integer as n, (extract(epoch from o.phenomenon_time) * 1000000)::bigint as time_us, o.value_by_slot,
-       o.quality_by_slot
+copy (
+select k.n::integer, o.phenomenon_time, o.value_by_slot, o.quality_by_slot
 from unnest(%(device_keys)s::integer[], %(before_us)s::bigint[]) with ordinality k (device_key, before_us, n)
 cross join lateral (
   select * from observation_set r
@@ -120,6 +120,7 @@ cross join lateral (
   order by r.phenomenon_time desc limit %(rows)s
 ) o
 order by k.n, o.phenomenon_time
+) to stdout (format binary)
 
 -- name: standing_since
 -- Of some slots the values that are equal to the newest before a time, back to the first that differs or the span's start:
