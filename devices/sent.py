@@ -37,7 +37,7 @@ def is_plain(sent: NDArray[np.float64]) -> NDArray[np.bool_]:
 def as_sent(
     stored: NDArray[np.float64], factor: float | NDArray[np.float64], addend: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What was most probably sent: the single-precision number within the roundings, else the decimal.
+    """What was most probably sent: the decimal that gives what is stored, else the single-precision number near.
 
     Args:
         stored: values in the canonical unit, NaN: none; any shape.
@@ -51,5 +51,7 @@ def as_sent(
         raw = (stored - addend) / factor
         single = raw.astype(np.float32).astype(np.float64)
         near = np.abs(single - raw) <= _NEAR * (np.abs(raw) + np.abs(np.divide(addend, factor)))
-        found = np.where(near, single, np.rint(raw * _SCALE) / _SCALE)
+        decimal = np.rint(raw * _SCALE) / _SCALE
+        # Beside a great addend a tiny decimal and its single-precision neighbour lie within the roundings alike.
+        found = np.where(near & (decimal * factor + addend != stored), single, decimal)
     return np.where((np.asarray(factor) == 1) & (np.asarray(addend) == 0), stored, found)

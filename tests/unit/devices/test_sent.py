@@ -59,3 +59,7 @@ def test_what_is_neither_is_not_mistaken_for_itself() -> None:
 def test_what_is_no_number_stays_none(value: float) -> None:
     found = as_sent(np.array([value]), 0.001, 0.0)[0]
     assert not np.isfinite(found)
+
+
+def test_a_tiny_decimal_beside_a_great_addend_is_not_taken_for_its_neighbour() -> None:
+    assert _there_and_back(1e-05, 1.0, -273.15) == 1e-05
