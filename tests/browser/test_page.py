@@ -76,6 +76,36 @@ async def test_a_figure_that_nothing_observed_is_missing_and_never_zero(screen: 
     await expect(pm25.locator(".age")).to_have_text(re.compile(r"\d+ (giây|phút)|vừa xong"))
 
 
+async def test_the_situation_shows_what_the_api_makes_of_the_readings(screen: Page, client: httpx.AsyncClient) -> None:
+    await screen.locator('#town-switch [data-town="hoi-an"]').click()
+    overview = (await client.get("/v1/towns/hoi-an/overview")).raise_for_status().json()
+    figures = {figure["id"]: figure for domain in overview["domains"] for figure in domain["figures"]}
+    lines = screen.locator("#situation [data-figure]")
+    await expect(lines).to_have_count(len(figures))
+    for name in ("vn-aqi-hour", "lamps-faulty"):
+        line = screen.locator(f"#situation [data-figure={name}]")
+        await expect(line).to_contain_text(figures[name]["name"]["vi"])
+        if figures[name]["value"] is None:
+            await expect(line).to_contain_text(figures[name]["reason_text"]["vi"])
+            await expect(line.locator(".figure")).to_have_text("\u2013")
+
+
+async def test_a_press_on_a_figure_lists_its_sites_and_on_a_site_opens_its_device(
+    screen: Page, client: httpx.AsyncClient
+) -> None:
+    await screen.locator('#town-switch [data-town="hoi-an"]').click()
+    ranked = await client.get("/v1/towns/hoi-an/environment/ranking", params={"by": "flood-alarm", "limit": 8})
+    sites = [item["site"] for item in ranked.raise_for_status().json()["items"]]
+    assert sites
+    flood = screen.locator("#situation [data-figure=flood-alarm]")
+    await flood.click()
+    await expect(flood).to_have_attribute("aria-expanded", "true")
+    await expect(screen.locator(".ranked-site .line")).to_have_text([site["name"] for site in sites])
+    await screen.locator(".ranked-site").first.click()
+    await expect(screen.locator("#detail")).to_be_visible()
+    await expect(screen.locator("#site-figures [data-figure=water-level]")).to_contain_text("1,25 m")
+
+
 async def test_filters_and_a_search_without_accents_narrow_table_and_map_alike(screen: Page) -> None:
     grid, map_ = screen.locator("#grid"), screen.locator("#map")
     await screen.locator("#search").fill("noi " + AIR)

@@ -1,11 +1,14 @@
 import type {
   Device,
   DeviceDetail,
+  Domain,
   Observation,
   Overview,
   Page,
+  RankedSite,
   Rejection,
   Session,
+  SiteDetail,
   Town,
   WindowStatistics,
 } from "./types";
@@ -76,6 +79,13 @@ export async function logOut(): Promise<void> {
 export const towns = async (): Promise<Town[]> => (await get<Page<Town>>("/v1/towns")).items;
 
 export const overview = (town: string): Promise<Overview> => get(`/v1/towns/${segment(town)}/overview`);
+
+/** The sites of a town with the worst of one figure, worst first. */
+export const ranking = async (town: string, domain: Domain, by: string, limit: number): Promise<RankedSite[]> =>
+  (await get<Page<RankedSite>>(`/v1/towns/${segment(town)}/${domain}/ranking`, { by, limit })).items;
+
+export const site = (id: string, signal: AbortSignal): Promise<SiteDetail> =>
+  get(`/v1/sites/${segment(id)}`, {}, signal);
 
 /** Every device with its current values, a page at a time. */
 export async function* devices(): AsyncGenerator<Device[]> {

@@ -1,5 +1,5 @@
 import { byId, h, icon, setText } from "./dom";
-import { age, count, unit, valueText } from "./format";
+import { age, count, number, unit } from "./format";
 import { pick, t } from "./i18n";
 import type { Store } from "./store";
 import {
@@ -136,7 +136,8 @@ function headline(line: Headline, domain: Domain, full: boolean): HTMLElement {
       : h(
           "dd",
           {},
-          h("span", { class: "figure" }, valueText(line.property, line.value, line.unit)),
+          // A number of lamps, not the state of one.
+          h("span", { class: "figure" }, number(line.value, line.unit)),
           h("span", { class: "unit" }, unit(line.unit)),
           h(
             "span",

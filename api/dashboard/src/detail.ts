@@ -4,6 +4,7 @@ import { byId, h, icon, setText } from "./dom";
 import { duration, observedTime, unitOver, valueText } from "./format";
 import { pick, t } from "./i18n";
 import { RefusalsPanel } from "./refusals";
+import { SiteFiguresPanel } from "./sitefigures";
 import type { Changes, Entry, Store } from "./store";
 import { ageElement, setAge, tick } from "./tick";
 import type { Datastream, DeviceDetail, Value } from "./types";
@@ -23,6 +24,7 @@ export class DetailView {
   private readonly rows = new Map<string, HTMLTableRowElement>();
   private readonly chart = new ChartPanel((stream) => this.intervalOf(stream.id));
   private readonly refusals = new RefusalsPanel();
+  private readonly siteFigures = new SiteFiguresPanel();
   private detail: DeviceDetail | null = null;
   private charted: string | null = null;
   private abort = new AbortController();
@@ -34,6 +36,7 @@ export class DetailView {
     this.element.append(
       h("div", { class: "detail-head" }, h("div", {}, this.title, this.place), this.close),
       this.state,
+      this.siteFigures.element,
       this.chart.element,
       h(
         "section",
@@ -76,6 +79,7 @@ export class DetailView {
     this.rows.clear();
     this.body.replaceChildren();
     this.refusals.words();
+    this.siteFigures.words();
     this.chart.redraw();
     this.update(false);
   }
@@ -106,6 +110,7 @@ export class DetailView {
     this.body.replaceChildren();
     this.chart.show(null);
     this.refusals.clear();
+    this.siteFigures.clear();
     byId("side").scrollTop = 0;
     if (!id) return;
     this.update(false);
@@ -117,6 +122,8 @@ export class DetailView {
     this.abort = new AbortController();
     const { signal } = this.abort;
     void this.refusals.load(id, signal);
+    const site = this.entry?.site.id;
+    if (site) void this.siteFigures.load(site, signal);
     try {
       const detail = await askDevice(id, signal);
       if (signal.aborted) return;
@@ -250,9 +257,11 @@ export class DetailView {
 
 const fact = (term: string, content: Node | string): HTMLElement[] => [h("dt", {}, term), h("dd", {}, content)];
 
+const FLAGS = [1, 2, 4, 8, 16, 32, 64] as const;
+
+/** What stands against a value, in words: see devices/quality.py. */
 function flags(quality: number): HTMLElement[] {
-  const texts = [quality & 1 ? t("quality1") : null, quality & 2 ? t("quality2") : null];
-  return texts.filter((text) => text !== null).map((text) => h("span", { class: "flag" }, text));
+  return FLAGS.filter((bit) => quality & bit).map((bit) => h("span", { class: "flag" }, t(`quality${bit}`)));
 }
 
 function flash(row: HTMLElement): void {

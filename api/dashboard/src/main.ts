@@ -10,6 +10,7 @@ import "./styles/layout.css";
 import "./styles/towns.css";
 import "./styles/table.css";
 import "./styles/problems.css";
+import "./styles/situation.css";
 import "./styles/detail.css";
 import "./styles/login.css";
 import "./styles/map.css";
@@ -25,6 +26,7 @@ import { Loader } from "./loader";
 import { LoginView } from "./login";
 import { MapView } from "./map";
 import { ProblemsView } from "./problems";
+import { SituationView } from "./situation";
 import { Store } from "./store";
 import { TableView } from "./table";
 import { startTheme } from "./theme";
@@ -45,6 +47,7 @@ const table = new TableView(store, (id) => {
   requestAnimationFrame(() => detail.focus());
 });
 const problems = new ProblemsView(store);
+const situation = new SituationView(store);
 const waters = new WatersView(store);
 const detail = new DetailView(store, () => {
   store.select(null);
@@ -82,6 +85,7 @@ store.onChange((changes) => {
   if (changes.towns) header.drawTowns();
   if (changes.towns || changes.list) {
     cards.draw();
+    situation.draw();
     problems.draw();
   }
   waters.draw(changes);
@@ -93,6 +97,7 @@ store.onChange((changes) => {
 onLanguage(() => {
   for (const view of [header, banners, login, map, table]) view.words();
   cards.draw();
+  situation.draw();
   problems.draw();
   waters.relist();
   detail.redraw();

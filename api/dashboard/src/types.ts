@@ -38,10 +38,46 @@ export interface Headline {
   newest_phenomenon_time: string | null;
 }
 
+/** 0 normal, 1 notice, 2 warning, 3 alarm, 4 emergency. */
+export type Severity = 0 | 1 | 2 | 3 | 4;
+
+/** An answer that was computed from readings: an index, a statistic, or the reading itself. */
+export interface Figure {
+  id: string;
+  name: Bilingual;
+  value: number | null;
+  unit: string;
+  text: Bilingual | null;
+  level: { id: string; name: Bilingual; colour: string | null; severity: Severity } | null;
+  reason: string | null;
+  reason_text: Bilingual | null;
+  obtained: "observed" | "window-statistics" | "index";
+  formula: string | null;
+  how: string;
+  phenomenon_time: string | null;
+  coverage: number | null;
+  indicative: boolean;
+}
+
+export interface RankedSite {
+  rank: number;
+  site: Site;
+  state: State;
+  severity: Severity | null;
+  figure: Figure;
+}
+
+export interface SiteDetail {
+  site: Site;
+  severity: Severity | null;
+  figures: Figure[];
+}
+
 export interface DomainOverview {
   domain: Domain;
   devices: StateCounts;
   headlines: Headline[];
+  figures: Figure[];
 }
 
 export interface Problem {

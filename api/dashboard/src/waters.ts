@@ -78,7 +78,7 @@ export class WatersView {
       sign.replaceChildren(icon(entry.state), h("span", { class: "visually-hidden" }, t(`state.${entry.state}`)));
     }
     const town = this.store.towns.find((other) => other.id === entry.town);
-    const flag = level.quality === 0 ? "" : ` · ${t(level.quality & 2 ? "quality2" : "quality1")}`;
+    const flag = level.quality & 3 ? ` · ${t(level.quality & 2 ? "quality2" : "quality1")}` : "";
     setText(name.lastElementChild as HTMLElement, `${town ? pick(town.name) : entry.town}${flag}`);
     setText(figure, valueWithUnit(level));
     setAge(age, level.phenomenon_time);
