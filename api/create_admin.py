@@ -54,7 +54,7 @@ def create_admin(arguments: argparse.Namespace, settings: ApiSettings) -> int:
 
 
 def _create(arguments: argparse.Namespace, connection: psycopg.Connection) -> int:
-    if arguments.unless_any and connection.execute(_QUERIES["any_administrator"]).fetchone():
+    if arguments.unless_any and connection.execute(_QUERIES["any_administrator"]).fetchone() is not None:
         return EXIT_DONE
     password = new_secret() if arguments.generate else _asked()
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
