@@ -13,11 +13,10 @@ import psycopg
 from pydantic import ValidationError
 
 from devices.changes import ChangeError
-from devices.commands import COMMANDS, add_parsers, audit_import, run_command
+from devices.commands import COMMANDS, actor, add_parsers, audit_import, run_command
 from devices.identity.certificates import CertificateError
 from devices.identity.commands import (
     IDENTITY_COMMANDS,
-    actor,
     add_commands,
     hand_over,
     keep_command,
@@ -157,7 +156,7 @@ def _import(
         print("dry run, nothing was changed; it would be:")
     elif options.credentials:
         issued = run(connection, issue_missing(report.device_ids, by=actor()))
-        hand_over(connection, issued, options.credentials)
+        hand_over(connection, issued, options.credentials, action="credential.issue")
     else:
         connection.commit()
     print("\n".join(_summary(report)))

@@ -30,9 +30,7 @@ derived read_database_url "postgresql://thubon_read_login:$(word read_password)@
 derived api_database_url "postgresql://thubon_api_login:$(word api_password)@$at"
 
 derived ingest_broker_url "mqtt://ingest:$(word broker_ingest_password)@broker:1883"
-derived simulators_broker_url "mqtt://simulators:$(word broker_simulators_password)@broker:1883"
 derived broker_users "ingest:$(word broker_ingest_password)
-simulators:$(word broker_simulators_password)
 "
 word api_token >/dev/null
-chmod 644 $folder/*
+find $folder -maxdepth 1 -type f -exec chmod 644 {} +

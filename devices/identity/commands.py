@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import getpass
 import logging
 import os
 import signal
@@ -16,12 +15,13 @@ from uuid import UUID
 
 import psycopg
 
+from devices.commands import actor
 from devices.identity import credentials
 from devices.identity.certificates import CertificateError, read_certificate
 from devices.identity.keeper import keep, keep_once
 from devices.queries import load_query
 from devices.settings import read_broker_settings
-from devices.steps import run
+from devices.steps import ask, run
 
 if TYPE_CHECKING:
     import argparse
@@ -101,15 +101,16 @@ def run_identity_command(connection: psycopg.Connection[Any], options: argparse.
                 issued = run(connection, credentials.issue_missing(options.device or None, by=by))
             else:
                 issued = run(connection, credentials.issue_passwords(options.device, by=by))
-            hand_over(connection, issued, options.out)
+            hand_over(connection, issued, options.out, action="credential.issue")
         case "rotate":
             overlap = timedelta(hours=options.overlap_hours)
             if not timedelta() <= overlap <= credentials.OVERLAP_MAX:
                 raise credentials.NotIssuedError(f"an overlap lasts 0 to {credentials.OVERLAP_MAX.days} days")
             issued = run(connection, credentials.issue_passwords(options.device, by=by, overlap=overlap))
-            hand_over(connection, issued, options.out)
+            hand_over(connection, issued, options.out, action="credential.rotate")
         case "revoke":
             ended = run(connection, credentials.revoke(options.device, options.credential, by=by))
+            _audit(connection, "credential.revoke", [options.device] if ended else [])
             connection.commit()
             _say(f"{options.device}: {len(ended)} credentials revoked")
             return bool(ended)
@@ -120,13 +121,10 @@ def run_identity_command(connection: psycopg.Connection[Any], options: argparse.
     return True
 
 
-def actor() -> str:
-    """Who runs this command, for the record."""
-    return f"cli:{getpass.getuser()}"
-
-
-def hand_over(connection: psycopg.Connection[Any], issued: Iterable[IssuedPassword], out: Path | None) -> None:
-    """Commit, and write the passwords as CSV; a file is made for us alone and never overwritten.
+def hand_over(
+    connection: psycopg.Connection[Any], issued: Iterable[IssuedPassword], out: Path | None, *, action: str
+) -> None:
+    """Commit with a note in the audit, and write the passwords as CSV; a file is made for us alone, never overwritten.
 
     The file is made before the commit: passwords that nobody could be shown must not come into force.
 
@@ -134,6 +132,7 @@ def hand_over(connection: psycopg.Connection[Any], issued: Iterable[IssuedPasswo
         OSError: the file cannot be made; nothing was committed.
     """
     rows = [(each.device_id, each.device_id, each.password) for each in issued]
+    _audit(connection, action, [row[0] for row in rows])
     if out is None:
         connection.commit()
         csv.writer(sys.stdout, lineterminator="\n").writerows([("device", "username", "password"), *rows])
@@ -146,6 +145,10 @@ def hand_over(connection: psycopg.Connection[Any], issued: Iterable[IssuedPasswo
     _say(f"credentials: {len(rows)} issued, in {out}")
 
 
+def _audit(connection: psycopg.Connection[Any], action: str, device_ids: Iterable[str]) -> None:
+    run(connection, ask("audit_credentials", actor=actor(), action=action, device_ids=list(device_ids)))
+
+
 def _register(connection: psycopg.Connection[Any], files: Iterable[Path], by: str) -> None:
     for file in files:
         try:
@@ -153,6 +156,7 @@ def _register(connection: psycopg.Connection[Any], files: Iterable[Path], by: st
         except CertificateError as error:
             raise CertificateError(f"{file}: {error}") from error
         run(connection, credentials.register_certificate(certificate, by=by))
+        _audit(connection, "credential.register", [certificate.device_id])
         _say(f"{certificate.device_id}: certificate {certificate.serial}, until {certificate.ends.isoformat()}")
     connection.commit()
 

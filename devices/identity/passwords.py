@@ -9,7 +9,7 @@ from typing import Final
 
 PASSWORD_BYTES: Final = 20
 """Random bytes of a password. At 160 bits nobody can try them all, so one round of the hash is enough: see
-docs/decisions on device identity. That is why passwords are made and never taken."""
+docs/decisions/0011-device-accounts.md. That is why passwords are made and never taken."""
 SALT_BYTES: Final = 16
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from devices.identity.files import AccountsFile, read_state
+from devices.identity.passwords import make_password
 from devices.registry_file import COLUMNS
 from tests.benchmarks import floors, machine
 from tests.benchmarks.ingest_rate import register_fleet, running_worker, stored_by_worker
@@ -236,12 +238,19 @@ def _issue_all(place: City) -> None:
 
 
 def message_line() -> Line:
-    """What the accounts cost a message: the broker's processor time with them and without."""
+    """What the accounts cost a device's message: the broker's processor time with 10,000 of them and without."""
     costs = []
+    passwords = {f"dev-{number}": make_password() for number in range(1, _DEVICES + 1)}
+    lines = [f"{name} hoi-an@0 p:{each.salt.hex()}:{each.digest.hex()}:0" for name, each in passwords.items()]
     for accounts in (False, True):
         with city(accounts=accounts) as place:
+            token = AccountsFile(place.folder / "accounts").write(lines)
+            while accounts and (
+                (state := read_state(place.folder / "state" / "accounts.json")) is None or state.token != token
+            ):
+                time.sleep(0.05)
             before = place.broker.processor_s()
-            rate = floors.null_rate(place.broker, "single", 400_000, 1_000)
+            rate = floors.null_rate(place.broker, "single", 400_000, 1, "dev-1", passwords["dev-1"].text)
             costs.append((1e6 * (place.broker.processor_s() - before) / 400_000, rate))
     (without, rate), (with_accounts, same) = costs
     text = (

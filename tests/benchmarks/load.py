@@ -1,7 +1,7 @@
 """A publisher that costs next to nothing: messages are encoded before the run, acknowledgements are only counted.
 
-`python -m tests.benchmarks.load PORT SHAPE MESSAGES DEVICES` prints when it is ready, starts at a line on stdin, and
-prints how many messages were acknowledged and in how many seconds.
+`python -m tests.benchmarks.load PORT SHAPE MESSAGES DEVICES [USER PASSWORD]` prints when it is ready, starts at a line
+on stdin, and prints how many messages were acknowledged and in how many seconds.
 """
 
 from __future__ import annotations
@@ -74,11 +74,16 @@ def encode(shape: str, messages: int, devices: int, *, start_ms: int, step_ms: i
     return chunks
 
 
-def publish(port: int, chunks: list[bytes], messages: int) -> float:
-    """Publish all chunks at QoS 1 with a window; returns the seconds until the last acknowledgement."""
+def publish(port: int, chunks: list[bytes], messages: int, login: tuple[str, str] | None = None) -> float:
+    """Publish all chunks at QoS 1 with a window; returns the seconds until the last acknowledgement.
+
+    With a login (user, password) as that device, else as nobody.
+    """
     connection = socket.create_connection(("127.0.0.1", port))
-    client = f"load-{port}-{time.time_ns()}".encode()
-    body = b"\x00\x04MQTT\x04\x02\x00\x00" + len(client).to_bytes(2, "big") + client
+    fields = list(map(str.encode, (login[0], *login))) if login else [f"load-{port}-{time.time_ns()}".encode()]
+    flags = b"\xc2" if login else b"\x02"
+    body = b"\x00\x04MQTT\x04" + flags + b"\x00\x00"
+    body += b"".join(len(each).to_bytes(2, "big") + each for each in fields)
     connection.sendall(b"\x10" + bytes([len(body)]) + body)
     connack = connection.recv(4)
     assert connack[0] == 0x20, connack
@@ -109,4 +114,5 @@ if __name__ == "__main__":
     packets = encode(shape_, messages_, devices_, start_ms=start_, step_ms=1_000)
     print("ready", flush=True)
     sys.stdin.readline()
-    print(messages_, publish(port_, packets, messages_), flush=True)
+    login_ = (sys.argv[5], sys.argv[6]) if len(sys.argv) > 5 else None
+    print(messages_, publish(port_, packets, messages_, login_), flush=True)

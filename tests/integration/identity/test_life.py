@@ -288,6 +288,10 @@ def test_the_commands_issue_rotate_list_and_revoke(city: City, device_id: str, t
     with city.by_certificate(file, device_id):
         pass
     assert city.run("credentials", "issue", "nobody-at-all", **owner).returncode == 1
+    with city.connection as connection:
+        query = "select action from audit where subject = %s and town_id = 'hoi-an' order by audit_key"
+        actions = [row[0] for row in connection.execute(query, [device_id])]
+    assert actions == ["credential.issue", "credential.rotate", "credential.revoke", "credential.register"]
     assert city.run("credentials", "rotate", device_id, "--overlap-hours", "9999", **owner).returncode == 1
 
 
