@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test faults oracle bench lint audit lock up down backup restore clean
+.PHONY: help setup demo servers test faults oracle bench lint audit lock up down backup restore clean community screenshots
 
 PYTHON_OF_VENV := .venv/bin/python
 
@@ -40,6 +40,13 @@ servers: setup ## a Docker engine, the images and the browser the tests need
 
 test: servers ## every test, on a real TimescaleDB and a real Mosquitto (T: which)
 	$(PYTHON_OF_VENV) -m pytest $(T)
+
+community: servers ## the tests of compressed chunks, on a TimescaleDB of the community edition (THUBON_TEST_DATABASE_URL)
+	@test -n "$${THUBON_TEST_DATABASE_URL:-}" || { echo "community: set THUBON_TEST_DATABASE_URL to an administrator's address of such a server" >&2; exit 2; }
+	THUBON_TEST_COMMUNITY=yes $(PYTHON_OF_VENV) -m pytest tests/community
+
+screenshots: setup ## pictures of the page of a running demo into screenshots/ (HTTP_PORT)
+	@$(PYTHON_OF_VENV) tools/screenshots.py --url http://127.0.0.1:$(HTTP_PORT)/
 
 faults: servers ## the tests that kill and cut things, many times over (N: how often)
 	THUBON_TEST_FAULT_COUNT=$(N) $(PYTHON_OF_VENV) -m pytest -m fault tests

@@ -47,12 +47,16 @@ export function fromObservations(items: readonly Observation[], intervalS: numbe
   return course;
 }
 
+/** Flags that leave a value out of statistics: see devices/quality.py. */
+const LEFT_OUT = 1 | 2 | 8 | 16 | 32;
+
 /** Add one observation at the end; answers false when it is not newer than what is there. */
 export function append(course: Course, time: number, value: number, quality: number): boolean {
   const last = course.times.at(-1);
   if (last !== undefined && time <= last) return false;
   if (last !== undefined && time - last > 3 * course.windowS) push(course, (last + time) / 2, null, null);
-  push(course, time, quality === 0 ? value : null, quality === 0 ? null : value);
+  const admitted = (quality & LEFT_OUT) === 0;
+  push(course, time, admitted ? value : null, admitted ? null : value);
   return true;
 }
 
