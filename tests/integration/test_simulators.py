@@ -245,3 +245,15 @@ def test_each_device_logs_in_with_the_account_of_the_file_and_others_with_that_o
         _, error = process.communicate(timeout=WAIT_S)
     assert process.returncode == 2
     assert "no column password" in error
+
+
+def test_a_thousand_devices_stand_at_once_in_one_process(broker: Broker, listener: Listener, tmp_path: Path) -> None:
+    file = tmp_path / "many.yaml"
+    file.write_text("seed: 1\ndevices:\n  hoi-an: {parking-sensor: 400}\n  tam-ky: {parking-sensor: 600}\n")
+    with _running(broker, file, "--client", "light") as process:
+        _wait_for(lambda: len(listener.words()) == 1_000 and set(listener.words().values()) == {"online"})
+        process.send_signal(signal.SIGTERM)
+        said, error = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, error
+    assert "1000 connections made, 0 failed or lost" in said
+    _wait_for(lambda: set(listener.words().values()) == {"offline"})
