@@ -36,13 +36,24 @@ class Item(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     With further keys it goes the slow way: what the typed decoder skips it does not check, not even for UTF-8.
     """
 
-    values: dict[str, float | bool]  # words and null go the slow way
+    values: dict[str, float | bool]  # null goes the slow way
+    ts: int | str | None = None
+    quality: str | None = None
+
+
+class WordedItem(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """An item with a word among its values, as lamps send their state."""
+
+    values: dict[str, float | bool | str]
     ts: int | str | None = None
     quality: str | None = None
 
 
 _TELEMETRY = msgspec.json.Decoder(Item | list[Item])
 _GATEWAY = msgspec.json.Decoder(dict[str, list[Item]])
+_WORDED_TELEMETRY = msgspec.json.Decoder(WordedItem | list[WordedItem])
+_WORDED_GATEWAY = msgspec.json.Decoder(dict[str, list[WordedItem]])
+_NOT_TYPED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +100,11 @@ class Decoder:
                 else:
                     self._slow.status(columns, index, device)
                     continue
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            except _NOT_TYPED:
                 taken = False
+            if not taken:
+                hand.drop(index, values_before)
+                taken = hand.take_worded(index, device, door.family, payload)
             readings = len(flat) - values_before
             if taken and readings <= readings_max:
                 received[index] = readings
@@ -179,6 +193,23 @@ class _Hand:
             self._rows.append((index, device_index, shape.index, quality, ts * 1_000))
         return True
 
+    def take_worded(self, index: int, device: RegisteredDevice, family: Family, payload: bytes) -> bool:
+        """Take a message with words for values; False when anything asks for the slow path."""
+        try:
+            if family == "telemetry":
+                told = _WORDED_TELEMETRY.decode(payload)
+                return self.take(index, device, _spoken([told] if type(told) is WordedItem else told, device))
+            by_id = self._columns.snapshot.by_id
+            for device_id, items in _WORDED_GATEWAY.decode(payload).items():
+                carried = by_id.get(device_id)
+                if carried is None or carried.retired or carried.gateway_id != device.device_id:
+                    return False
+                if not self.take(index, carried, _spoken(items, carried)):
+                    return False
+        except (*_NOT_TYPED, KeyError):
+            return False
+        return True
+
     def drop(self, index: int, values: int) -> None:
         """Forget the rows of the message `index`, the last one taken from, and all values after the first `values`."""
         del self._rows[bisect_left(self._rows, (index,)) :]
@@ -197,3 +228,23 @@ class _Hand:
             columns.flat.fromlist(self.flat)
             self._rows.clear()
             self.flat.clear()
+
+
+def _spoken(items: Sequence[WordedItem], device: RegisteredDevice) -> list[Item]:
+    """The items with numbers for words.
+
+    Raises:
+        KeyError: a word that its datastream does not know.
+    """
+    words_of = device.layout.words_of
+    return [
+        Item(
+            values={
+                name: words_of[name][value] if type(value) is str else value  # type: ignore[misc]
+                for name, value in item.values.items()
+            },
+            ts=item.ts,
+            quality=item.quality,
+        )
+        for item in items
+    ]

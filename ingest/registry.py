@@ -65,6 +65,7 @@ class Layout:
     names: Sequence[str]
     converting: NDArray[np.intp]  # columns whose factor or addend changes a value
     rules: Rules
+    words_of: Mapping[str, Mapping[str, float]]  # of the datastreams that take words, by name
     shapes: list[Shape] = field(default_factory=list)
     shape_of: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
@@ -201,6 +202,7 @@ def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], La
         factor=factor,
         addend=addend,
         words=words,
+        words_of={row["name"]: row["words"] for row in rows if row["words"]},
         names=names,
         converting=np.flatnonzero((factor != 1) | (addend != 0)),
         rules=_rules(rows, slots, names, lower, upper),
