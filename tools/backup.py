@@ -30,11 +30,13 @@ do $$
 declare
   role text;
 begin
-  foreach role in array array['thubon_owner', 'thubon_ingest', 'thubon_read'] loop
+  foreach role in array array['thubon_owner', 'thubon_ingest', 'thubon_read', 'thubon_api', 'thubon_identity'] loop
     if not exists (select from pg_roles where rolname = role) then
       execute format('create role %I nologin', role);
     end if;
   end loop;
+  -- As migration 0011 does: a membership belongs to the server, too.
+  grant thubon_read to thubon_api;
 end
 $$;
 """
@@ -165,7 +167,8 @@ def restore(database: Database, file: Path, *, replace: bool) -> None:
         f"drop database if exists {quoted(name)} with (force)",
         f"alter database {quoted(beside)} rename to {quoted(name)}",
         f"revoke connect on database {quoted(name)} from public",
-        f"grant connect on database {quoted(name)} to thubon_owner, thubon_ingest, thubon_read",
+        f"grant connect on database {quoted(name)} to thubon_owner, thubon_ingest, thubon_read, thubon_api,"
+        " thubon_identity",
         f"alter database {quoted(name)} allow_connections true",
         at="postgres",
     )

@@ -31,7 +31,7 @@ def aggregator(database: Database, tmp_path: Path) -> Iterator[WorkerProcess]:
 
 
 def _settled(database: Database) -> bool:
-    with psycopg.connect(database.reader_of_all_url) as connection:
+    with psycopg.connect(database.ingest_url) as connection:
         row = connection.execute(
             "select not exists (select from window_change)"
             " and not exists (select from aggregation_state where hours_time is not null or days_time is not null)"

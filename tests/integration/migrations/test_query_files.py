@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from tests.fix_database import Database
 
 _FILES = sorted(file.name.removesuffix(".sql") for file in (files("sql") / "queries").iterdir())
-_OF_CHANGES = {"api_access", "api_audit", "api_people", "api_replay"}
+_OF_CHANGES = {"api_access", "api_audit", "api_credentials", "api_people", "api_replay"}
 _PLACEHOLDER = re.compile(r"%\((?P<name>\w+)\)[sbt]")
 _MAKES_TABLE = re.compile(r"^create (temporary|temp) table", re.MULTILINE)
+_UTILITY = re.compile(r"^copy\b", re.MULTILINE)
 _PLANNED = re.compile(r"^(select|with|insert|update|delete)\b", re.MULTILINE)
 
 
@@ -54,7 +55,7 @@ def test_every_query_can_be_planned_by_the_role_that_asks_it(edition_database: D
             if _MAKES_TABLE.search(query):
                 connection.execute(query)
         for name, query in queries.items():
-            if not _PLANNED.search(query):
+            if _UTILITY.search(query) or not _PLANNED.search(query):
                 continue  # utility statements have no plan; the tests of their program run them
             try:
                 # Plans with unknown parameters and checks the rights; runs nothing.
