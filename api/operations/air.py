@@ -113,6 +113,7 @@ def aqi_figure(
     coverage: float,
     flagged: int,
     station: dict[str, Any],
+    reason: str = "no-particle",
 ) -> Figure:
     """VN_AQI of one station with all that has to be told with it (table 3 of the decision)."""
     index = float(made.index[row])
@@ -132,7 +133,7 @@ def aqi_figure(
         time_us=time_us,
         coverage=coverage,
         flagged=flagged,
-        reason="no-particle",
+        reason=reason,
         text=category.name.record() if category else None,
         level=aqi_level(index) if known else None,
         indicative=indicative,

@@ -120,6 +120,7 @@ def _add_aqi(figures: Figures, fleet: Fleet, hours: History, now_us: int) -> Non
                 coverage=float(np.max([hours.coverage(stream)[row, _BEFORE:].mean() for stream in of_particles])),
                 flagged=int(hours.flagged[mine, _BEFORE:, [stream.slot for stream in of_particles]].sum()),
                 station=air.station_of(fleet, device),
+                reason="too-few-hours",
             )
             figures.of_site[fleet.devices[device].site].append(line)
             if not indicative:
@@ -130,7 +131,7 @@ def _add_aqi(figures: Figures, fleet: Fleet, hours: History, now_us: int) -> Non
         how = f"highest of {len(known)} of {len(stations)} reference stations; {air.DAY.how}"
         figures.of_town.append({**worst, "how": how})
     else:
-        reason = "no-particle" if stations else "no-reading"
+        reason = "too-few-hours" if stations else "no-reading"
         figures.of_town.append(figure(air.DAY, None, now_us=now_us, reason=reason))
 
 

@@ -37,6 +37,10 @@ REASONS: Final[Mapping[str, Bilingual]] = MappingProxyType(
             "Không có PM2.5 lẫn PM10 đủ số liệu (2 trong 3 giờ gần nhất).",
             "Neither PM2.5 nor PM10 has two of the newest three hours.",
         ),
+        "too-few-hours": Bilingual(
+            "Không có PM2.5 lẫn PM10 đủ số liệu (18 trong 24 giờ của ngày).",
+            "Neither PM2.5 nor PM10 has 18 hours of the day.",
+        ),
         "no-alarm-levels": Bilingual("Chưa đặt mức báo động cho trạm này.", "No alarm levels are set for this gauge."),
         "opposite-directions": Bilingual("Gió triệt tiêu nhau.", "The directions cancel out."),
     }
@@ -81,8 +85,8 @@ def figure(
         flagged: observations left out.
         reason: a word of `REASONS`, or one that comes with its own `reason_text`.
         reason_text: in words.
-        text: the figure in words.
-        level: its class.
+        text: the figure in words; a missing one has none.
+        level: its class; a missing one has none.
         indicative: of a low-cost sensor.
         detail: what it is made of.
     """
@@ -94,8 +98,8 @@ def figure(
         "name": both(kind.name),
         "value": None if missing else value,
         "unit": kind.unit,
-        "text": both(text) if text is not None else None,
-        "level": level,
+        "text": both(text) if text is not None and not missing else None,
+        "level": None if missing else level,
         "reason": why,
         "reason_text": both(words) if missing and words else None,
         "obtained": kind.obtained,

@@ -87,9 +87,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, quarters: History, hours: H
 def _rain(sums: NDArray[np.float64], shares: NDArray[np.float64], now_us: int, time_us: int | None) -> Figure:
     total = number(sums[-1])
     table = rain.load_rain_table()
-    of_12h, of_24h = (
-        (rain.rain_class(float(sums[3]), 12), rain.rain_class(total, 24)) if total is not None else (None, None)
-    )
+    of_12h, of_24h = rain.rain_class(float(sums[3]), 12), rain.rain_class(float(sums[4]), 24)
     warned = bool(sums[1] > table.warning_3h_mm)
     severity = _EXTREME if warned else _SEVERITY.get(of_24h.id if of_24h else "", 0)
     return figure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -72,8 +73,10 @@ def rain_sums(
     return np.stack(sums, axis=-1), np.stack(shares, axis=-1)
 
 
-def rain_class(mm: float, span_h: Literal[12, 24]) -> RainClass:
-    """The class of a height of rain, >= 0 mm, over 12 or 24 hours; there is none for an hour."""
+def rain_class(mm: float, span_h: Literal[12, 24]) -> RainClass | None:
+    """The class of a height of rain, >= 0 mm, over 12 or 24 hours; None for NaN; there is none for an hour."""
+    if math.isnan(mm):
+        return None
     table = load_rain_table()
     classes = table.classes_12h if span_h == 12 else table.classes_24h  # noqa: PLR2004 hours
     return next(entry for entry in classes if entry.holds(mm))

@@ -15,11 +15,14 @@ from api.grants import everywhere
 from api.operations import schemas
 from api.operations.fleet import read_fleet
 from api.operations.history import read_history
+from devices.profiles import load_catalogue
 from tests.integration.aggregation.history import keeper, settle
 from tests.integration.api.conftest import checked
 from tests.integration.api.seed import ago, now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
     from fastapi import FastAPI
 
@@ -161,6 +164,63 @@ async def test_what_is_missing_is_null_with_the_reason(client: httpx.AsyncClient
         for figure in (*view["figures"], *sites, *of_day, *summary["figures"]):
             assert figure["value"] is None or figure["id"].endswith("-faulty"), figure
             assert (figure["reason"] is None) == (figure["value"] is not None), figure
+
+
+def every_figure(part: Any) -> Iterator[dict[str, Any]]:
+    """The figures anywhere in an answer."""
+    if isinstance(part, dict):
+        if {"obtained", "value", "level", "text", "reason"} <= part.keys():
+            yield part
+        for value in part.values():
+            yield from every_figure(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from every_figure(value)
+
+
+async def test_no_figure_without_a_value_has_a_class_or_a_text(client: httpx.AsyncClient, seed: Seed) -> None:
+    # A value of each stream, so old that nothing is current.
+    for profile_id, profile in load_catalogue().items():
+        seed.device(profile_id, profile_id)
+        values = {stream.name: max(1.0, stream.lower_bound) for stream in profile.datastreams}
+        seed.observe(profile_id, ago(days=3), values)
+
+    paths = [f"/v1/sites/site-{profile_id}" for profile_id in load_catalogue()]
+    for domain in ("environment", "traffic", "lighting"):
+        paths += [f"/v1/towns/hoi-an/{domain}{view}" for view in ("", "/map", "/ranking", "/summary")]
+    seen = set()
+    for path in ("/v1/towns/hoi-an/overview", *paths):
+        response = await client.get(path)
+        assert response.status_code == 200, response.text
+        for figure in every_figure(response.json()):
+            if figure["value"] is None:
+                seen.add(figure["id"])
+                assert (figure["level"], figure["text"]) == (None, None), (path, figure)
+
+    assert {"noise-laeq", "vehicle-flow", "vn-aqi-day", "congested-sites", "rain-24h"} <= seen
+
+
+async def test_rain_of_yesterday_evening_has_no_class_of_twelve_hours(client: httpx.AsyncClient, seed: Seed) -> None:
+    end = now().replace(second=0, microsecond=0) - timedelta(hours=13)
+    seed.device("rain", "rain-gauge")
+    seed.history("rain", "rain", [(end - timedelta(minutes=5 * step), 0.5, 0) for step in range(24)])
+
+    rain = figure_of((await site_of(client, "site-rain"))["figures"], "rain-24h")
+
+    assert rain["value"] == pytest.approx(12.0)
+    assert rain["detail"]["sums_mm"]["12h"] is None
+    assert rain["detail"]["class_12h"] is None
+    assert rain["detail"]["class_24h"]["en"] == "Rain"
+
+
+async def test_a_day_without_enough_hours_has_a_reason_of_its_own(client: httpx.AsyncClient, seed: Seed) -> None:
+    seed.device("air", "air-station")
+
+    body = checked(schemas.DomainSummary, await client.get("/v1/towns/hoi-an/environment/summary"))
+
+    for figure in (figure_of(body["figures"], "vn-aqi-day"), figure_of(body["sites"][0]["figures"], "vn-aqi-day")):
+        assert figure["reason"] == "too-few-hours"
+        assert "18 hours of the day" in figure["reason_text"]["en"]
 
 
 async def test_sums_of_rain_and_levels_of_noise_come_with_their_classes(client: httpx.AsyncClient, seed: Seed) -> None:

@@ -138,7 +138,14 @@ def test_no_level_near_the_start_of_the_span_is_no_rate() -> None:
     ],
 )
 def test_rain_has_the_class_of_its_height(mm: float, span_h: int, expected: str) -> None:
-    assert rain_class(mm, 12 if span_h == 12 else 24).name.vi == expected
+    found = rain_class(mm, 12 if span_h == 12 else 24)
+    assert found is not None
+    assert found.name.vi == expected
+
+
+def test_rain_that_nobody_observed_has_no_class() -> None:
+    assert rain_class(math.nan, 12) is None
+    assert rain_class(math.nan, 24) is None
 
 
 @given(st.lists(st.none() | st.floats(0, 100), min_size=96, max_size=96))
