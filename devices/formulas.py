@@ -142,11 +142,13 @@ LIGHTING: Final = _formulas(
     ),
     (
         "lighting.dimming-saving/1", "Tiết kiệm do giảm sáng", "Dimming saving", "%",
-        "1 - E / (P_rated h)", _DEFINITION, "devices.lighting.energy:dimming_saving",
+        "1 - E / (P_rated h), the level known in 90 % of the span", _DEFINITION,
+        "devices.lighting.energy:dimming_saving",
     ),
     (
         "lighting.availability/1", "Độ sẵn sàng", "Availability", "%",
-        "lamp-hours lit while commanded / lamp-hours commanded", _DEFINITION, "devices.lighting.energy:availability",
+        "lamp-hours lit while commanded / lamp-hours commanded, of hours in which both are known", _DEFINITION,
+        "devices.lighting.energy:availability",
     ),
 )  # fmt: skip
 

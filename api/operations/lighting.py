@@ -82,7 +82,7 @@ FAULTY: Final = FigureKind(
     "1",
     "index",
     faults.FORMULA,
-    "lamps of the town with a fault by rule, one for each lamp; a cabinet that is out counts for itself",
+    "lamps of the town with a fault by rule, one for each lamp; silent ones and those of a cabinet that is out apart",
 )
 CABINETS_FAULTY: Final = FigureKind(
     "cabinets-faulty",
@@ -346,7 +346,6 @@ def _add_lamps(figures: Figures, fleet: Fleet, judged: Lamps, bits: NDArray[np.u
     states = judged.states
     burning = np.where(states.measured != UNKNOWN, states.measured, states.reported)
     newest_s = lamps.newest(judged.reports.time_s)
-    real = bits & ~np.uint16(faults.SUPPRESSED)
     by_site: dict[int, list[int]] = {}
     for row, device in enumerate(judged.at.tolist()):
         by_site.setdefault(fleet.devices[device].site, []).append(row)
@@ -376,21 +375,42 @@ def _add_lamps(figures: Figures, fleet: Fleet, judged: Lamps, bits: NDArray[np.u
             coverage=share,
             detail={"lamps": len(known), "known": int(known.sum())},
         ),
-        figure(
-            FAULTY,
-            float((real != 0).sum()) if len(real) else None,
-            now_us=now_us,
-            time_us=time_us,
-            coverage=float(judged.found.judged.mean()) if len(real) else None,
-            level=level("faults", Bilingual("Có đèn lỗi", "Faulty lamps"), 2)
-            if (real & faults.LAMP_FAILURE).any()
-            else level("none", Bilingual("Không có đèn hỏng", "No failed lamp"), 0),
-            detail={
-                "lamps": len(real),
-                "by_fault": {name: int(((bits >> bit) & 1).sum()) for bit, name in enumerate(faults.FAULTS)},
-            },
-        ),
+        faulty_lamps(bits, judged.found.judged, now_us, time_us),
     ]
+
+
+def faulty_lamps(
+    bits: NDArray[np.uint16], judged: NDArray[np.bool_], now_us: int, time_us: int | None = None
+) -> Figure:
+    """How many lamps of a town have a fault; silent ones are told apart, for stale is not failed.
+
+    Args:
+        bits: of `faults.FAULTS` of each lamp, those of a dead cabinet suppressed; shape (n,).
+        judged: False: the lamp is silent; shape (n,).
+        now_us: Unix microseconds.
+        time_us: of the newest report.
+    """
+    real = bits & ~np.uint16(faults.SUPPRESSED | faults.COMMUNICATION)
+    by_fault = {name: int(((bits >> bit) & 1).sum()) for bit, name in enumerate(faults.FAULTS)}
+    silent = by_fault.pop("communication")
+    detail = {"lamps": len(bits), "judged": int(judged.sum()), "silent": silent, "by_fault": by_fault}
+    if not judged.any():
+        reason = "not-current" if len(bits) else "no-reading"
+        coverage = 0.0 if len(bits) else None
+        return figure(FAULTY, None, now_us=now_us, time_us=time_us, reason=reason, coverage=coverage, detail=detail)
+    all_bits = int(np.bitwise_or.reduce(real))
+    severity = max((severity for bit, severity in _LAMP_SEVERITY.items() if all_bits & bit), default=0)
+    return figure(
+        FAULTY,
+        float((real != 0).sum()),
+        now_us=now_us,
+        time_us=time_us,
+        coverage=float(judged.mean()),
+        level=level("faults", Bilingual("Có đèn lỗi", "Faulty lamps"), severity)
+        if all_bits
+        else level("none", Bilingual("Không có đèn lỗi", "No faulty lamp"), 0),
+        detail=detail,
+    )
 
 
 @dataclass(frozen=True, slots=True)

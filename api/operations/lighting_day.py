@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from api.operations.summary import Summary
     from devices.figures import Figures as Indices
 
-_REPORTS_MAX: Final = 500
-"""Reports of a device in a night, at most; the newest are taken."""
+_REPORTS_MAX: Final = 1_500
+"""Reports of a device in a night, at most, the newest; more than one a minute for a day and a night."""
 _HOLD_INTERVALS: Final = 3
 
 BURN: Final = FigureKind(
@@ -47,7 +47,7 @@ AVAILABILITY: Final = FigureKind(
     "%",
     "index",
     energy.AVAILABILITY_FORMULA,
-    "lamp-hours lit while told to burn, by lamp-hours told to burn, of the night",
+    "lamp-hours lit while told to burn, by lamp-hours told to burn, of the hours in which both are known",
 )
 SAVING: Final = FigureKind(
     "dimming-saving",
@@ -148,14 +148,10 @@ async def _read_night(
     return Recent(devices[order], times_us[order], values[order])
 
 
-def _increase(counter: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much counters grew over their reports, shape (n, k) -> (n,); one that falls began anew at zero."""
-    place = np.maximum.accumulate(np.where(np.isnan(counter), 0, np.arange(counter.shape[1])), axis=1)
-    filled = np.take_along_axis(counter, place, axis=1)
-    steps = filled[:, 1:] - filled[:, :-1]
-    grown = np.where(steps >= 0, steps, filled[:, 1:])
-    seen = (~np.isnan(counter)).sum(axis=1)
-    return np.where(seen > 1, np.nansum(grown, axis=1), np.nan)
+def _newest(reports: Recent, at: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The reports of some devices, as many columns as the one that reported most often needs."""
+    many = np.bincount(reports.at[np.isin(reports.at, at)]).max(initial=1)
+    return newest_reports(reports, at, int(min(many, _REPORTS_MAX)))
 
 
 def _figures(
@@ -170,8 +166,7 @@ def _figures(
 ) -> Figures:
     lamp_at, cabinet_at = devices
     ruling, now_us = rules.rules_of(day), int(now.timestamp() * 1e6)
-    many = int(np.clip(np.bincount(reports.at).max(initial=1), 1, _REPORTS_MAX)) if len(reports.at) else 1
-    times, values = newest_reports(reports, lamp_at, many)
+    times, values = _newest(reports, lamp_at)
     # Reports stand at the end; their order is what counts, so what is before them is left out.
     of_sites = [nights[fleet.devices[at].site] for at in lamp_at.tolist()]
     start_s = np.array([night.sunset.timestamp() for night in of_sites])
@@ -183,17 +178,17 @@ def _figures(
         end_s=np.maximum(end_s, start_s + 1),
         hold_s=_HOLD_INTERVALS * interval_s,
     )
-    drawn = _increase(values[..., 2])
-    _, boxes = newest_reports(reports, cabinet_at, many)
-    metered = _increase(boxes[..., 2])
+    drawn = energy.increase(values[..., 2])
+    _, boxes = _newest(reports, cabinet_at)
+    metered = energy.increase(boxes[..., 2])
     place_of = {device: place for place, device in enumerate(cabinet_at.tolist())}
     cabinet = np.array([place_of.get(fleet.devices[at].gateway, -1) for at in lamp_at.tolist()], np.intp)
     start, _ = day_span(day)
     nothing = Recent(np.zeros(0, np.intp), np.zeros(0, np.int64), np.zeros((0, 0)))
     first_day = int(start.timestamp())
     rated = rated_powers(fleet, Inputs(nothing, days, days, days, first_day, first_day), lamp_at, ruling)
-    saving = energy.dimming_saving(drawn, rated, burned.lit.value)
-    available = energy.availability(burned.lit_as_commanded.value, burned.commanded.value)
+    saving = energy.dimming_saving(drawn, rated, burned.lit.value, burned.covered)
+    available = energy.availability(burned.lit_as_commanded.value, burned.commanded_seen.value)
     summed = energy.lamp_energy(drawn, cabinet, len(cabinet_at), ruling.cabinet.silent_lamps_max_share)
     gap = energy.energy_gap(metered, summed.total.value)
     newest_us = np.where(np.isnan(times), 0, times).max(axis=1, initial=0) * 1e6
@@ -246,8 +241,8 @@ def _town(
     metered: NDArray[np.float64],
     now_us: int,
 ) -> None:
-    known = ~np.isnan(burned.lit_as_commanded.value) & ~np.isnan(burned.commanded.value)
-    both, told = (column.value[known].sum(keepdims=True) for column in (burned.lit_as_commanded, burned.commanded))
+    known = ~np.isnan(burned.lit_as_commanded.value)
+    both, told = (column.value[known].sum(keepdims=True) for column in (burned.lit_as_commanded, burned.commanded_seen))
     share = float(known.mean()) if len(known) else None
     common: dict[str, Any] = {"now_us": now_us, "coverage": share}
     available = energy.availability(both if known.any() else np.array([np.nan]), told)

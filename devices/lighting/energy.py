@@ -17,6 +17,8 @@ ENERGY_FORMULA: Final = "lighting.lamp-energy/1"
 GAP_FORMULA: Final = "lighting.energy-gap/1"
 SAVING_FORMULA: Final = "lighting.dimming-saving/1"
 AVAILABILITY_FORMULA: Final = "lighting.availability/1"
+COVERED_MIN: Final = 0.9
+"""Share of a span in which the level has to be known, so that energy and hours are of the same time."""
 _HOUR_S: Final = 3600.0
 
 
@@ -27,6 +29,7 @@ class BurnTimes:
     lit: Figures
     commanded: Figures
     lit_as_commanded: Figures  # both at once
+    commanded_seen: Figures  # told to burn while the level was known as well
     covered: FloatArray  # share of the span in which the level was known, 0..1
 
 
@@ -68,8 +71,26 @@ def burn_times(
         lit=hours(level, known),
         commanded=hours(commanded, told),
         lit_as_commanded=hours(np.fmin(level, commanded), known & told),
+        commanded_seen=hours(commanded, known & told),
         covered=covered,
     )
+
+
+def increase(counter: FloatArray) -> FloatArray:
+    """How much counters grew from the first to the last of their reports; one that falls began anew at zero.
+
+    Args:
+        counter: in order of time, NaN: no report, anywhere; shape (n, k).
+
+    Returns:
+        Shape (n,); NaN where fewer than two reports are there.
+    """
+    place = np.maximum.accumulate(np.where(np.isnan(counter), 0, np.arange(counter.shape[1])), axis=1)
+    filled = np.take_along_axis(counter, place, axis=1)
+    steps = filled[:, 1:] - filled[:, :-1]
+    grown = np.where(np.isnan(steps), 0.0, np.where(steps >= 0, steps, filled[:, 1:]))
+    seen = (~np.isnan(counter)).sum(axis=1)
+    return np.where(seen > 1, grown.sum(axis=1), np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +145,19 @@ def energy_gap(meter_kwh: FloatArray, lamps_kwh: FloatArray) -> Figures:
     return figures(GAP_FORMULA, "%", value, (Missing.NO_METER, ~(meter > 0)), (Missing.NO_READING, np.isnan(lamps)))
 
 
-def dimming_saving(energy_kwh: FloatArray, rated_w: FloatArray, burn_h: FloatArray) -> Figures:
+def dimming_saving(energy_kwh: FloatArray, rated_w: FloatArray, burn_h: FloatArray, covered: FloatArray) -> Figures:
     """What was not drawn since lamps did not burn in full: 1 - E / (P_rated h), percent.
+
+    A counter goes on through a gap in which nobody knows whether the lamp burned, so that there is no figure beyond
+    a small gap.
 
     Args:
         energy_kwh: drawn in the span, NaN: not known.
         rated_w: NaN: not known.
         burn_h: hours lit in the span, NaN: not known.
+        covered: share of the span in which the level was known, 0..1.
     """
-    energy, rated, burned = np.broadcast_arrays(energy_kwh, rated_w, burn_h)
+    energy, rated, burned, known = np.broadcast_arrays(energy_kwh, rated_w, burn_h, covered)
     in_full = rated * burned / 1000.0
     share = ratio(energy, in_full)
     return figures(
@@ -140,6 +165,7 @@ def dimming_saving(energy_kwh: FloatArray, rated_w: FloatArray, burn_h: FloatArr
         "%",
         (1.0 - share) * 100.0,
         (Missing.NO_READING, np.isnan(energy) | np.isnan(burned)),
+        (Missing.TOO_FEW_READINGS, ~(known >= COVERED_MIN)),
         (Missing.NO_RATED_POWER, ~(rated > 0)),
         (Missing.NOT_LIT, ~(in_full > 0)),
     )
@@ -150,7 +176,7 @@ def availability(lit_h: FloatArray, commanded_h: FloatArray) -> Figures:
 
     Args:
         lit_h: hours lit while told to burn, NaN: not known.
-        commanded_h: hours told to burn, NaN: not known.
+        commanded_h: hours told to burn while it was known whether they did, NaN: not known.
     """
     lit, told = np.broadcast_arrays(np.asarray(lit_h, np.float64), np.asarray(commanded_h, np.float64))
     value = ratio(lit * 100.0, told)

@@ -332,6 +332,23 @@ async def test_a_lamp_that_burns_by_day_or_fails_is_named_and_a_sound_one_is_not
     assert (second["figure"]["value"], second["figure"]["level"]["severity"]) == (0, 0)
 
 
+async def test_a_cabinet_that_reports_each_minute_is_metered_the_whole_night(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    for name, profile in (("cabinet", "lighting-cabinet"), ("lamp", "lamp-controller")):
+        seed.device(name, profile, commissioned=ago(days=9))
+    day = (now() + timedelta(hours=7)).date() - timedelta(days=2)
+    dusk = datetime(day.year, day.month, day.day, 11, 30, tzinfo=UTC)
+    minutes = range(630)
+    seed.history("cabinet", "energy", [(dusk + timedelta(minutes=at), 1000 + 0.01 * at, 0) for at in minutes])
+    seed.history("lamp", "energy", [(dusk + timedelta(minutes=at), 500 + 0.001 * at, 0) for at in minutes[::5]])
+
+    body = checked(schemas.DomainSummary, await client.get(f"/v1/towns/hoi-an/lighting/summary?date={day.isoformat()}"))
+
+    assert figure_of(body["figures"], "meter-energy")["value"] == pytest.approx(6.29)
+    assert figure_of(body["figures"], "lamps-energy")["value"] == pytest.approx(0.625)
+
+
 async def test_a_day_that_is_over_is_complete_and_its_figures_are_of_it(client: httpx.AsyncClient, seed: Seed) -> None:
     seed.device("air", "air-station", commissioned=ago(days=9))
     yesterday = (now() + timedelta(hours=7)).date() - timedelta(days=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from devices.lighting.energy import (
     burn_times,
     dimming_saving,
     energy_gap,
+    increase,
     lamp_energy,
 )
 from tests.unit.devices.lighting import reference
@@ -63,9 +65,25 @@ def test_burn_hours_equal_the_seconds_counted_one_by_one(
         (found.lit, [row[1] for row in rows]),
         (found.commanded, [row[2] for row in rows]),
         (found.lit_as_commanded, [NONE if math.isnan(a) or math.isnan(b) else min(a, b) for _, a, b in rows]),
+        (found.commanded_seen, [NONE if math.isnan(a) else b for _, a, b in rows]),
     ):
         plain = reference.lit_hours(times, values, start, end, hold)
         assert figure.at(0)[0] == (None if plain is None else pytest.approx(plain, abs=1e-12))
+
+
+def test_a_counter_grows_from_its_first_report_and_anew_after_a_reset() -> None:
+    found = increase(np.array([[NONE, NONE, 1000, 1001], [5, NONE, 7, 2], [NONE, 3, NONE, NONE], [NONE] * 4]))
+    assert found.tolist() == pytest.approx([1, 4, NONE, NONE], nan_ok=True)
+
+
+@given(rows=st.lists(st.lists(st.one_of(st.just(NONE), st.floats(0, 1e6)), min_size=5, max_size=5), max_size=4))
+def test_growth_equals_report_by_report(rows: list[list[float]]) -> None:
+    plain = []
+    for row in rows:
+        seen = [value for value in row if not math.isnan(value)]
+        steps = [after - before if after >= before else after for before, after in pairwise(seen)]
+        plain.append(sum(steps) if steps else NONE)
+    assert increase(np.array(rows, np.float64).reshape(-1, 5)).tolist() == pytest.approx(plain, nan_ok=True)
 
 
 def test_the_lamps_of_a_cabinet_are_summed_and_a_few_silent_ones_count_as_the_others() -> None:
@@ -98,10 +116,24 @@ def test_the_gap_is_what_the_meter_counted_and_no_lamp_drew() -> None:
 
 
 def test_dimming_saves_what_full_light_would_have_drawn() -> None:
-    found = dimming_saving(array(0.42, NONE, 0.42, 0), array(60, 60, NONE, 60), array(10, 10, 10, 0))
+    found = dimming_saving(array(0.42, NONE, 0.42, 0), array(60, 60, NONE, 60), array(10, 10, 10, 0), array(1))
     assert [found.at(at) for at in range(4)] == [
         (pytest.approx(30), None), (None, "no-reading"), (None, "no-rated-power"), (None, "not-lit"),
     ]  # fmt: skip
+
+
+def test_there_is_no_saving_over_a_gap_through_which_the_counter_went_on() -> None:
+    found = dimming_saving(array(0.72, 0.72), array(60, 60), array(6, 11), array(0.5, 0.92))
+    assert found.at(0) == (None, "too-few-readings")
+    assert found.at(1) == (pytest.approx(-100 / 11), None)
+
+
+def test_hours_of_which_the_level_is_not_known_are_neither_lit_nor_missed() -> None:
+    found = burn_times(
+        array(0, 3600, 7200), array(100, NONE, 0), array(100, 100, 100), start_s=0, end_s=10_800, hold_s=3600
+    )
+    assert found.commanded.at() == (pytest.approx(3), None)
+    assert availability(found.lit_as_commanded.value, found.commanded_seen.value).at() == (pytest.approx(50), None)
 
 
 def test_availability_is_lit_by_commanded() -> None:
@@ -116,7 +148,7 @@ def test_availability_is_lit_by_commanded() -> None:
 @given(energy=st.floats(0, 5), rated=st.floats(1, 400), hours=st.floats(0.1, 14), lit=st.floats(0, 14))
 def test_saving_and_availability_equal_their_formulas(energy: float, rated: float, hours: float, lit: float) -> None:
     saving = (1 - energy / (rated * hours / 1000)) * 100
-    assert dimming_saving(array(energy), array(rated), array(hours)).value[0] == pytest.approx(
+    assert dimming_saving(array(energy), array(rated), array(hours), array(1)).value[0] == pytest.approx(
         saving, rel=1e-9, abs=1e-9
     )
     assert availability(array(lit), array(hours)).value[0] == pytest.approx(lit / hours * 100, rel=1e-9)
