@@ -113,7 +113,8 @@ LIGHTING: Final = _formulas(
     ),
     (
         "lighting.rated-power/1", "Công suất định mức", "Rated power", "W",
-        "median of (highest power / its level) over days in full", _POLICY, "devices.lighting.lamps:rated_power",
+        "median of (highest power / its level) over days in full, days below a quarter of the best left out", _POLICY,
+        "devices.lighting.lamps:rated_power",
     ),
     (
         "lighting.lamp-faults/1", "Lỗi đèn", "Lamp faults", "1",

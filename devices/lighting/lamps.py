@@ -48,6 +48,7 @@ def newest(values: FloatArray) -> FloatArray:
 def rated_power(daily_max_w: FloatArray, daily_max_level: FloatArray, rule: RatedRules) -> Figures:
     """Power at full level: median of a day's highest power by level, over days on which the lamp burned nearly in full.
 
+    Days far below the best one are left out: on them the lamp was dark, and dark must not become what is expected.
     Near the top a driver draws nearly in proportion to its level, so a day that only reached 90 % counts as well.
 
     Args:
@@ -56,8 +57,10 @@ def rated_power(daily_max_w: FloatArray, daily_max_level: FloatArray, rule: Rate
         rule: which days count.
     """
     usable = ~np.isnan(daily_max_w) & (daily_max_w > 0) & (daily_max_level >= rule.level_percent)
-    enough = usable.sum(axis=-1) >= rule.days_min
     at_full = np.where(usable, ratio(daily_max_w * 100.0, daily_max_level), np.nan)
+    best = np.fmax.reduce(at_full, axis=-1, initial=0.0)
+    at_full = np.where(at_full >= rule.day_share_min * best[..., None], at_full, np.nan)
+    enough = (~np.isnan(at_full)).sum(axis=-1) >= rule.days_min
     value = (
         np.nanmedian(np.where(enough[..., None], at_full, 0.0), axis=-1) if usable.shape[-1] else np.zeros(enough.shape)
     )

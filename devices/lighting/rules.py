@@ -53,6 +53,7 @@ class RatedRules(Entry):
     """How the rated power of a lamp is told from what it drew."""
 
     level_percent: Percent
+    day_share_min: Annotated[float, Field(gt=0, le=1)]
     days_min: Annotated[int, Field(ge=1)]
 
 

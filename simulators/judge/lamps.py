@@ -23,6 +23,7 @@ _STALE_INTERVALS: Final = 3
 _DARK_REPORTS: Final = 2
 _STANDBY: Final = 0.03
 _LIT: Final = 0.1
+_DARK_DAY: Final = 0.25
 _CYCLING: Final = 3
 _CYCLING_S: Final = 1_800
 _LOW_V, _HIGH_V, _LOST_V = 207.0, 253.0, 100.0
@@ -66,10 +67,14 @@ def elevation_deg(time_s: float, latitude: float, longitude: float) -> float:
 
 
 def rated_power(days: Sequence[tuple[float, float]]) -> float | None:
-    """Power at full level: median over days of (highest power, highest level), those that reached 90 %."""
+    """Power at full level: median over days of (highest power, highest level), those that reached 90 %.
+
+    Days below a quarter of the best of them do not count.
+    """
     found = sorted(power * 100.0 / level for power, level in days if power > 0.0 and level >= 90.0)  # noqa: PLR2004
     if not found:
         return None
+    found = [power for power in found if power >= _DARK_DAY * found[-1]]
     middle = len(found) // 2
     return found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2.0
 

@@ -136,3 +136,4 @@ def test_the_rated_power_is_the_median_of_days_in_full() -> None:
     assert rated_power([(64.0, 100.0), (63.0, 100.0), (30.0, 50.0), (70.0, 100.0)]) == 64.0
     assert math.isclose(rated_power([(57.6, 90.0), (66.0, 100.0)]) or 0.0, 65.0)
     assert rated_power([(0.0, 100.0), (30.0, 80.0)]) is None
+    assert rated_power([(60.0, 100.0)] * 3 + [(1.5, 100.0)] * 4) == 60.0

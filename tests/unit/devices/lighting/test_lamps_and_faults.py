@@ -219,6 +219,14 @@ def test_the_rated_power_is_told_from_days_in_full() -> None:
     assert rated_power(np.empty((2, 0)), np.empty((2, 0)), RULES.rated).at(1) == (None, "too-few-readings")
 
 
+def test_a_lamp_that_failed_days_ago_is_still_dark() -> None:
+    power, level = array(60, 60, 60, 1.5, 1.5, 1.5, 1.5), np.full(7, 100.0)
+    found = rated_power(power[None], level[None], RULES.rated)
+    assert found.at(0) == (pytest.approx(60), None)
+    told = reports(NIGHT_S, commanded=[100.0, 100.0], level=[100.0, 100.0], power_w=[1.5, 1.5])
+    assert of(judge(told, rated=float(found.value[0]))) == ["lamp-failure"]
+
+
 def test_drift_is_over_the_windows_in_which_the_lamp_burned() -> None:
     power = np.array([[0.9, 30.9, 60.0], [0.9, 15.45, 30.0], [0.9, NONE, NONE]])
     level = np.array([[0.0, 50, 100], [0, 50, 100], [0, NONE, NONE]])
