@@ -211,7 +211,7 @@ def lighting_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figures:
         gap_percent=gap.value,
         rules=ruling,
     )
-    bits = faults.suppress(judged.found.bits, cabinet, of_boxes.out)
+    bits = faults.suppress(judged.found.bits, cabinet, of_boxes.out, judged.found.unfed, of_boxes.without_supply)
     _add_lamps(figures, fleet, judged, bits, now_us)
     _add_cabinets(figures, fleet, cabinet_at, of_boxes, box_times, gap, now_us)
     observed.add_lighting(figures, fleet, present)

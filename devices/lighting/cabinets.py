@@ -79,6 +79,7 @@ class CabinetFaults:
 
     bits: NDArray[np.uint16]  # of CABINET_FAULTS
     out: BoolArray  # its lamps are dark or silent because of it: their faults are suppressed
+    without_supply: BoolArray  # silent, a phase lost or the circuit off: why lamps may have no voltage
     dark_lamps: NDArray[np.intp]  # lamps told to burn and dark
     judged: BoolArray  # False: silent, so that only its lamps and the silence are known
 
@@ -128,7 +129,8 @@ def cabinet_faults(
     bits[silent] = COMMUNICATION
     bits[group_dark & night] |= GROUP_DARK
     out = (group_dark & night) | (~silent & all_lost) | (silent & all_silent)
-    return CabinetFaults(bits=bits, out=out, dark_lamps=dark_lamps, judged=~silent)
+    without_supply = silent | lost.any(axis=1) | (cabinets.circuit == 0)
+    return CabinetFaults(bits=bits, out=out, without_supply=without_supply, dark_lamps=dark_lamps, judged=~silent)
 
 
 def _groups(
@@ -141,7 +143,8 @@ def _groups(
         return np.bincount(cabinet[linked & which], minlength=many)
 
     told = lamps.judged & (commanded > 0)
-    dark, speaking = number(lamps.dark), number(lamps.judged)
+    # A lamp without voltage is dark whatever its rated power, which a new lamp does not have.
+    dark, speaking = number(lamps.dark | (lamps.unfed & (commanded > 0))), number(lamps.judged)
     all_dark = (dark >= least) & (dark == number(told))
     return all_dark, dark, (speaking == 0) & (number(np.ones(len(cabinet), np.bool_)) > 0)
 

@@ -56,6 +56,7 @@ class LampFaults:
     bits: NDArray[np.uint16]  # of FAULTS
     dark: BoolArray  # told to burn and without light in the newest reports, shown by its power
     judged: BoolArray  # False: silent, so that nothing but the silence is known
+    unfed: BoolArray  # speaks, and says that it has no voltage
 
 
 def lamp_faults(
@@ -104,7 +105,7 @@ def lamp_faults(
     for bit, where in found:
         bits[where] |= bit
     bits[silent] = COMMUNICATION
-    return LampFaults(bits=bits, dark=dark & ~silent, judged=~silent)
+    return LampFaults(bits=bits, dark=dark & ~silent, judged=~silent, unfed=(voltage < rule.supply_lost_v) & ~silent)
 
 
 def _dark(reports: Reports, rated_w: FloatArray, rule: LampRules) -> BoolArray:
@@ -154,16 +155,20 @@ def drift_ratio(power_w: FloatArray, level_percent: FloatArray, rated_w: FloatAr
     return ratio(drawn, expected)
 
 
-def suppress(bits: NDArray[np.uint16], cabinet: NDArray[np.intp], out: BoolArray) -> NDArray[np.uint16]:
+def suppress(
+    bits: NDArray[np.uint16], cabinet: NDArray[np.intp], out: BoolArray, unfed: BoolArray, without_supply: BoolArray
+) -> NDArray[np.uint16]:
     """Lamps behind a cabinet that is out: what they show of it is its fault, and one alarm is enough.
 
     Args:
         bits: of FAULTS; shape (n,).
         cabinet: place of each lamp's cabinet, -1: none; shape (n,).
         out: whether each cabinet is without power or silent with all its lamps; shape (m,).
+        unfed: whether each lamp says that it has no voltage; shape (n,).
+        without_supply: whether each cabinet tells why lamps of it may have no voltage; shape (m,).
     """
     behind = np.zeros(len(bits), np.bool_)
     linked = cabinet >= 0
-    behind[linked] = out[cabinet[linked]]
+    behind[linked] = out[cabinet[linked]] | (unfed[linked] & without_supply[cabinet[linked]])
     hidden = behind & ((bits & _OF_THE_CABINET) != 0)
     return np.where(hidden, (bits & ~np.uint16(_OF_THE_CABINET)) | SUPPRESSED, bits).astype(np.uint16)

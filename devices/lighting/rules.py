@@ -31,6 +31,7 @@ class LampRules(Entry):
     power_factor_min: Share
     power_factor_level_percent: Percent
     voltage_nominal_v: Positive
+    supply_lost_v: Positive
     voltage_tolerance: Share
     stale_intervals: Annotated[int, Field(ge=1)]
     day_elevation_deg: Annotated[float, Field(ge=-18, le=30)]

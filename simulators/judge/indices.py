@@ -228,8 +228,9 @@ def _plain_lighting(fleet: Fleet, town: str, now_s: float) -> tuple[dict[str, Ve
             interval_s=cabinet.interval_s,
             night=elevation_deg(now_s, *cabinet.place) < _HORIZON_DEG,
         )
-        for name in mine if out else ():
-            suppressed(verdicts[name])
+        for name in mine:
+            if out or (verdicts[name].unfed and of_cabinets[cabinet.device_id].without_supply):
+                suppressed(verdicts[name])
     return verdicts, of_cabinets
 
 

@@ -50,6 +50,8 @@ class Verdict:
     unsure: set[str] = field(default_factory=set)  # so near to a threshold that either answer is right
     dark: bool = False  # told to burn and dark
     silent: bool = False
+    unfed: bool = False  # a lamp that says it has no voltage
+    without_supply: bool = False  # a cabinet that tells why lamps of it may have none
 
 
 def elevation_deg(time_s: float, latitude: float, longitude: float) -> float:
@@ -114,6 +116,7 @@ def judge_lamp(
         "supply-voltage": voltage is not None and not _LOW_V <= voltage <= _HIGH_V,
     }
     verdict.faults |= {name for name, found in checks.items() if found}
+    verdict.unfed = voltage is not None and voltage < _LOST_V
     level, power = newest(reports, "light-level"), newest(reports, "active-power")
     lit = (level or 0.0) > 0.0 or (rated_w is not None and power is not None and power >= _LIT * rated_w)
     heights = [elevation_deg(max(reports) + shift, *place) for shift in (-_MARGIN_S, 0.0, _MARGIN_S)]
@@ -168,10 +171,11 @@ def judge_cabinet(
     voltages = [newest(reports, f"voltage-l{phase}") for phase in (1, 2, 3)]
     lost = [value is not None and value < _LOST_V for value in voltages]
     told = [lamp for lamp, commanded in lamps if not lamp.silent and (commanded or 0.0) > 0.0]
-    dark = [lamp for lamp, _ in lamps if lamp.dark]
+    dark = [lamp for lamp, commanded in lamps if lamp.dark or (lamp.unfed and (commanded or 0.0) > 0.0)]
     group_dark = night and len(dark) >= _DARK_LAMPS and len(dark) == len(told)
     if group_dark:
         verdict.faults.add("group-dark")
+    verdict.without_supply = verdict.silent or any(lost) or newest(reports, "circuit-state") == 0.0
     if not verdict.silent:
         checks = {
             "supply-lost": all(lost),

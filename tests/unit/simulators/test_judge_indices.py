@@ -124,6 +124,17 @@ def test_a_dark_group_is_one_fault_of_its_cabinet() -> None:
     assert (verdict.faults, out) == ({"phase-loss", "door-open", "leakage"}, False)
 
 
+def test_lamps_without_voltage_are_the_fault_of_a_cabinet_whose_circuit_is_off() -> None:
+    unfed = lamp(MIDNIGHT, [DARK | {"voltage": 0.0, "active-power": 0.0}], rated_w=None)
+    assert (unfed.faults, unfed.unfed) == ({"supply-voltage"}, True)
+    off = {MIDNIGHT - 30.0: {"voltage-l1": 230.0, "circuit-state": 0.0}}
+    verdict, out = judge_cabinet(off, [(unfed, 100.0)], now_s=MIDNIGHT, interval_s=60.0, night=True)
+    assert (verdict.without_supply, out) == (True, False)
+    fed = {MIDNIGHT - 30.0: {"voltage-l1": 230.0}}
+    verdict, out = judge_cabinet(fed, [(unfed, 100.0)] * 2, now_s=MIDNIGHT, interval_s=60.0, night=True)
+    assert (verdict.faults, verdict.without_supply, out) == ({"group-dark"}, False, True)
+
+
 def test_near_a_threshold_either_answer_is_right() -> None:
     verdict = judge_lamp(
         {MIDNIGHT - 895.0: LIT}, rated_w=64.0, now_s=MIDNIGHT, place=HOI_AN, interval_s=300.0, by_hand=False

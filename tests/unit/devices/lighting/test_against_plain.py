@@ -108,15 +108,24 @@ def test_drift_equals_the_plain_sums(rows: list[tuple[float, float]], of_rated: 
 
 
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 2 ** len(FAULTS) - 1), st.integers(-1, 2))),
+    rows=st.lists(st.tuples(st.integers(0, 2 ** len(FAULTS) - 1), st.integers(-1, 2), st.booleans())),
     out=st.tuples(*[st.booleans()] * 3),
+    off=st.tuples(*[st.booleans()] * 3),
 )
-def test_suppression_equals_lamp_by_lamp(rows: list[tuple[int, int]], out: tuple[bool, bool, bool]) -> None:
-    found = suppress(np.array([b for b, _ in rows], np.uint16), np.array([c for _, c in rows], np.intp), np.array(out))
+def test_suppression_equals_lamp_by_lamp(
+    rows: list[tuple[int, int, bool]], out: tuple[bool, bool, bool], off: tuple[bool, bool, bool]
+) -> None:
+    found = suppress(
+        np.array([bits for bits, _, _ in rows], np.uint16),
+        np.array([cabinet for _, cabinet, _ in rows], np.intp),
+        np.array(out),
+        np.array([unfed for _, _, unfed in rows], np.bool_),
+        np.array(off),
+    )
     own = {"day-burning", "cycling", "suppressed"}
-    for at, (bits, cabinet) in enumerate(rows):
+    for at, (bits, cabinet, unfed) in enumerate(rows):
         names = {name for place, name in enumerate(FAULTS) if bits >> place & 1}
-        if cabinet >= 0 and out[cabinet] and names - own:
+        if cabinet >= 0 and (out[cabinet] or (unfed and off[cabinet])) and names - own:
             names = names & own | {"suppressed"}
         assert {name for place, name in enumerate(FAULTS) if int(found[at]) >> place & 1} == names
 
@@ -132,7 +141,7 @@ boxes = st.tuples(
 @given(rows=st.lists(boxes, min_size=1, max_size=6))
 def test_faults_of_cabinets_equal_the_rules_applied_one_by_one(rows: list[tuple[Any, ...]]) -> None:
     voltage, current, leakage, door, circuit, mode, age, gap, night = zip(*rows, strict=True)
-    nobody = LampFaults(np.zeros(0, np.uint16), np.zeros(0, np.bool_), np.zeros(0, np.bool_))
+    nobody = LampFaults(np.zeros(0, np.uint16), *[np.zeros(0, np.bool_)] * 3)
     found = cabinet_faults(
         Cabinets(
             time_s=NOW_S - np.array(age, np.float64),

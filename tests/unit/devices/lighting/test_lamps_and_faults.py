@@ -250,11 +250,17 @@ def cabinets(many: int = 1, **changed: Any) -> Cabinets:
     return Cabinets(**sound | {name: np.asarray(value, np.float64) for name, value in changed.items()})
 
 
-def lamps(dark: list[bool], judged: list[bool] | None = None, bits: list[int] | None = None) -> LampFaults:
+def lamps(
+    dark: list[bool],
+    judged: list[bool] | None = None,
+    bits: list[int] | None = None,
+    unfed: list[bool] | None = None,
+) -> LampFaults:
     return LampFaults(
         bits=np.array(bits if bits is not None else [1 if d else 0 for d in dark], np.uint16),
         dark=np.array(dark, np.bool_),
         judged=np.array(judged if judged is not None else [True] * len(dark), np.bool_),
+        unfed=np.array(unfed if unfed is not None else [False] * len(dark), np.bool_),
     )
 
 
@@ -325,10 +331,27 @@ def test_a_cabinet_that_is_silent_with_all_its_lamps_is_out_and_one_whose_lamps_
 def test_lamps_of_a_cabinet_that_is_out_are_suppressed_and_no_others() -> None:
     failure, day, silent = 1, 2, 1 << FAULTS.index("communication")
     bits = np.array([failure, failure | day, silent, 0, failure, failure], np.uint16)
-    found = suppress(bits, np.array([0, 0, 0, 0, 1, -1]), np.array([True, False]))
+    nobody, none = np.zeros(6, np.bool_), np.zeros(2, np.bool_)
+    found = suppress(bits, np.array([0, 0, 0, 0, 1, -1]), np.array([True, False]), nobody, none)
     assert [names(int(value)) for value in found] == [
         ["suppressed"], ["day-burning", "suppressed"], ["suppressed"], [], ["lamp-failure"], ["lamp-failure"],
     ]  # fmt: skip
+
+
+def test_lamps_without_voltage_behind_a_circuit_that_is_off_are_the_cabinets_fault() -> None:
+    lamp = judge(reports(NIGHT_S, commanded=[100.0, 100.0], power_w=[0.0, 0.0], voltage_v=[0.0, 0.0]), rated=NONE)
+    assert (of(lamp), bool(lamp.unfed[0])) == (["supply-voltage"], True)
+    off = cabinet_faults(
+        cabinets(circuit=[0]), lamp, np.array([0]), array(100), night=np.array([True]), now_s=NIGHT_S,
+        gap_percent=array(NONE), rules=RULES,
+    )  # fmt: skip
+    assert names(int(off.bits[0]), CABINET_FAULTS) == ["not-switched-on"]
+    hidden = suppress(lamp.bits, np.array([0]), off.out, lamp.unfed, off.without_supply)
+    assert names(int(hidden[0])) == ["suppressed"]
+    alone = suppress(lamp.bits, np.array([0]), np.array([False]), lamp.unfed, np.array([False]))
+    assert names(int(alone[0])) == ["supply-voltage"]
+    two = lamps([False, False], unfed=[True, True])
+    assert cabinet_names(cabinets(), two) == (["group-dark"], True)
 
 
 @given(
