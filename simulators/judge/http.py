@@ -51,15 +51,20 @@ class Api:
         answer.raise_for_status()
         return answer.json()
 
-    def pages(self, path: str, **parameters: Any) -> Iterator[Any]:
-        """All items of a list, page after page."""
+    def bodies(self, path: str, **parameters: Any) -> Iterator[Any]:
+        """All pages of a list."""
         cursor: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
             body = self.get(path, **parameters, **cursor)
-            yield from body["items"]
+            yield body
             if not body.get("next"):
                 return
             cursor = {"cursor": body["next"]}
+
+    def pages(self, path: str, **parameters: Any) -> Iterator[Any]:
+        """All items of a list, page after page."""
+        for body in self.bodies(path, **parameters):
+            yield from body["items"]
 
 
 def micros(text: str | None) -> int | None:

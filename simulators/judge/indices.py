@@ -6,9 +6,8 @@ import math
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from simulators.judge.air import HOUR_FULL, HOURS_BEFORE, PARTICLES, POLLUTANTS, of_day, of_hour
 from simulators.judge.lamps import (
@@ -27,6 +26,8 @@ from simulators.judge.lamps import (
     wrong_faults,
 )
 from simulators.judge.store import time_of
+from simulators.judge.told import of_day as figures_of_day
+from simulators.judge.told import of_each_device, ranked
 from simulators.judge.windows import LEFT_OUT_BITS, fold, start_of
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from simulators.judge.outcomes import Rows
     from simulators.judge.payloads import Registered
     from simulators.judge.store import Span
+    from simulators.judge.told import Told
     from simulators.judge.windows import Windows
 
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
 _HORIZON_DEG: Final = -0.833
+_HOURLY: Final = ("vn-aqi-hour", "vn-aqi-hour-indicative")
 _ASK_AGAIN_S: Final = 2.0
 
 Wrongs = list[tuple[str, str]]
@@ -63,12 +66,15 @@ class Fleet:
         return [
             device
             for device in self.devices.values()
-            if any(stream.observed_property == observed_property for stream in device.streams.values())
+            if not device.retired
+            and any(stream.observed_property == observed_property for stream in device.streams.values())
         ]
 
 
 def check_air(api: Api, fleet: Fleet, span: Span, findings: Findings) -> int:
-    """VN_AQI of the newest whole hour and of every local day of a span.
+    """VN_AQI of the newest whole hour and of every local day of a span, of reference stations and of indicative ones.
+
+    The stations are those that have an index by the plain computation, whether the API tells of them or not.
 
     Returns:
         How many indices were compared; where plainly there is none there must be none, and it is not counted.
@@ -77,11 +83,9 @@ def check_air(api: Api, fleet: Fleet, span: Span, findings: Findings) -> int:
     compared = 0
     for town in sorted({device.town_id for device in stations.values()}):
         mine = {name: device for name, device in stations.items() if device.town_id == town}
-        ranking = f"/v1/towns/{town}/environment/ranking"
-        compared += _until_right(partial(_hours, api, ranking, fleet, mine), fleet, findings)
-        summary = f"/v1/towns/{town}/environment/summary"
+        compared += _until_right(partial(_hours, api, town, fleet, mine), fleet, findings)
         for start_s in range(span[0] + _DAY_S, min(span[1] - _DAY_S, int(time.time())), _DAY_S):
-            compared += _until_right(partial(_days, api, summary, fleet, mine, start_s), fleet, findings)
+            compared += _until_right(partial(_days, api, town, fleet, mine, start_s), fleet, findings)
     return compared
 
 
@@ -108,10 +112,6 @@ def _until_right(ask: Callable[[], tuple[int, float, Wrongs]], fleet: Fleet, fin
     return compared
 
 
-def _generated_s(answer: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(answer["generated_time"]).timestamp()
-
-
 def _hourly_means(device: Registered, windows: Windows, first_s: int, hours: int) -> dict[str, list[float | None]]:
     """Means of hours that are full enough, oldest first, of each pollutant."""
     name_of = {stream.observed_property: name for name, stream in reversed(list(device.streams.items()))}
@@ -126,37 +126,42 @@ def _hourly_means(device: Registered, windows: Windows, first_s: int, hours: int
     return means
 
 
-def _hours(api: Api, path: str, fleet: Fleet, stations: Mapping[str, Registered]) -> tuple[int, float, Wrongs]:
-    answer = api.get(path, by="vn-aqi-hour", limit=1_000)
-    now_s = _generated_s(answer)
-    first_s = (int(now_s) // _HOUR_S - 12) * _HOUR_S
-    told = [item["figure"] for item in answer["items"] if item["figure"] is not None]
+def _hours(api: Api, town: str, fleet: Fleet, stations: Mapping[str, Registered]) -> tuple[int, float, Wrongs]:
+    told: dict[str, Told] = {}
+    made_s = []
+    for by in _HOURLY:
+        ranking = ranked(api, town, "environment", by)
+        made_s.append(ranking.generated_s)
+        told |= of_each_device(
+            api, ranking, by, stations.values(), lambda figure: figure["detail"]["station"]["device"]
+        )
     wrongs: Wrongs = []
     compared = 0
-    for figure in told:
-        device = stations.get(figure["detail"]["station"]["device"])
-        if device is None:
-            continue
-        windows = fold(fleet.rows(device.device_id, (first_s, int(now_s) + _DAY_S)), device)
-        means = _hourly_means(device, windows, first_s, 12)
+    for device_id, device in stations.items():
+        mine = told.get(device_id)
+        now_s = mine.generated_s if mine else min(made_s)
+        end_s = int(now_s) // _HOUR_S * _HOUR_S
+        windows = fold(fleet.rows(device_id, (end_s - 12 * _HOUR_S, int(now_s) + _DAY_S)), device)
+        means = _hourly_means(device, windows, end_s - 12 * _HOUR_S, 12)
         index = of_hour({name: values[::-1] for name, values in means.items()})
         compared += index is not None
-        if figure["value"] != index:
-            wrongs.append(
-                ("vn-aqi", f"{device.device_id}, hour to {first_s + 12 * _HOUR_S}: {figure['value']}, {index}")
-            )
-    return compared, now_s, wrongs
+        value = mine.figure["value"] if mine else None
+        if value != index:
+            wrongs.append(("vn-aqi", f"{device_id}, hour to {end_s}: {value} instead of {index}"))
+    return compared, min(made_s), wrongs
 
 
 def _days(
-    api: Api, path: str, fleet: Fleet, stations: Mapping[str, Registered], start_s: int
+    api: Api, town: str, fleet: Fleet, stations: Mapping[str, Registered], start_s: int
 ) -> tuple[int, float, Wrongs]:
     day = time_of(start_s + 7 * _HOUR_S).date()
-    answer = api.get(path, date=day.isoformat(), limit=1_000)
-    figures = [
-        figure for site in answer["sites"] for figure in site["figures"] if figure["id"].startswith("vn-aqi-day")
-    ]
-    told = {figure["detail"]["station"]["device"]: figure["value"] for figure in figures}
+    places = [device.place for device in stations.values()]
+    figures, made_s = figures_of_day(api, town, day.isoformat(), places)
+    told = {
+        figure["detail"]["station"]["device"]: figure["value"]
+        for figure in figures
+        if figure["id"].startswith("vn-aqi-day")
+    }
     wrongs: Wrongs = []
     compared = 0
     first_s = start_s - HOURS_BEFORE * _HOUR_S
@@ -166,24 +171,24 @@ def _days(
         compared += index is not None
         if told.get(device_id) != index:
             wrongs.append(("vn-aqi", f"{device_id} on {day}: {told.get(device_id)} instead of {index}"))
-    return compared, _generated_s(answer), wrongs
+    return compared, made_s, wrongs
 
 
 def _lighting(api: Api, fleet: Fleet, town: str) -> tuple[int, float, Wrongs]:
-    answer = api.get(f"/v1/towns/{town}/lighting/ranking", by="lamp-faults", limit=1_000)
-    now_s = _generated_s(answer)
-    lamps, cabinets = _plain_lighting(fleet, town, now_s)
+    of_lamps = ranked(api, town, "lighting", "lamp-faults")
+    lamps, cabinets = _plain_lighting(fleet, town, of_lamps.generated_s)
     told = {
-        lamp["device"]: lamp["faults"]
-        for item in answer["items"]
-        if item["figure"] is not None
-        for lamp in item["figure"]["detail"]["lamps"]
+        lamp["device"]: lamp["faults"] for figure in of_lamps.figures.values() for lamp in figure["detail"]["lamps"]
     }
     wrongs = _compare(lamps, told, LAMP_FAULTS)
-    answer = api.get(f"/v1/towns/{town}/lighting/ranking", by="cabinet-faults", limit=1_000)
-    figures = [item["figure"]["detail"] for item in answer["items"] if item["figure"] is not None]
-    wrongs += _compare(cabinets, {detail["device"]: detail["faults"] for detail in figures}, CABINET_FAULTS)
-    return len(lamps) + len(cabinets), now_s, wrongs
+    by = "cabinet-faults"
+    boxes = [fleet.devices[name] for name in cabinets]
+    ranking = ranked(api, town, "lighting", by)
+    of_boxes = of_each_device(api, ranking, by, boxes, lambda figure: str(figure["detail"]["device"]))
+    wrongs += _compare(
+        cabinets, {name: each.figure["detail"]["faults"] for name, each in of_boxes.items()}, CABINET_FAULTS
+    )
+    return len(lamps) + len(cabinets), of_lamps.generated_s, wrongs
 
 
 def _compare(verdicts: Mapping[str, Verdict], told: Mapping[str, Sequence[str]], judged: frozenset[str]) -> Wrongs:

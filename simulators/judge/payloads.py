@@ -58,6 +58,7 @@ class Registered:
     interval_s: int
     place: tuple[float, float]  # latitude, longitude
     streams: Mapping[str, Stream]
+    site_id: str
 
 
 @dataclass(frozen=True, slots=True)

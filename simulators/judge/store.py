@@ -87,6 +87,7 @@ class Store:
                 interval_s=row["reporting_interval_s"],
                 place=(row["latitude"], row["longitude"]),
                 streams=streams[device_id],
+                site_id=row["site_id"],
             )
         return found
 

@@ -27,7 +27,9 @@ REGISTRY = "\n".join(
         "device,town,site,site_name,site_kind,latitude,longitude,profile,name,gateway,commissioned",
         f"air-1,hoi-an,site-air,Quan trắc,station,15.88,108.33,air-station,Trạm 1,,{COMMISSIONED}",
         f"air-2,tam-ky,site-tk,Quan trắc,station,15.57,108.47,air-station,Trạm 2,,{COMMISSIONED}",
+        f"air-3,hoi-an,site-air,Quan trắc,station,15.88,108.33,air-sensor,Cảm biến,,{COMMISSIONED}",
         f"cabinet-1,hoi-an,site-cab,Tủ điện,cabinet,15.88,108.33,lighting-cabinet,Tủ 1,,{COMMISSIONED}",
+        f"cabinet-2,hoi-an,site-cab,Tủ điện,cabinet,15.88,108.33,lighting-cabinet,Tủ 2,,{COMMISSIONED}",
         *(
             f"lamp-{n},hoi-an,pole-{n},Cột {n},pole,15.88,108.33,lamp-controller,Đèn {n},cabinet-1,{COMMISSIONED}"
             for n in (1, 2, 3)
@@ -81,6 +83,11 @@ def air(time_s: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
+def dust(time_s: int, chance: random.Random) -> dict[str, Any]:
+    """What a low-cost sensor beside an air station measures."""
+    return {name: value for name, value in air(time_s, chance).items() if name in {"pm25", "pm10"}}
+
+
 def items(values: Any, times_s: Sequence[int], chance: random.Random) -> list[dict[str, Any]]:
     return [{"ts": time_s * 1_000, "values": values(time_s, chance)} for time_s in times_s]
 
@@ -108,6 +115,11 @@ def cabinet(time_s: int, chance: random.Random) -> dict[str, Any]:
         "circuit": "on" if dark else "off",
         "mode": "automatic",
     }
+
+
+def open_cabinet(time_s: int, chance: random.Random) -> dict[str, Any]:
+    """One beside the other, its door open."""
+    return cabinet(time_s, chance) | {"door": "open"}
 
 
 def play(broker: Broker, file: Path, *, now_s: int, hours: int) -> None:
@@ -138,6 +150,8 @@ def play(broker: Broker, file: Path, *, now_s: int, hours: int) -> None:
             player.send("cabinet-1", "thubon/v1/hoi-an/cabinet-1/gateway", part, device_faults=stuck, qos=2)
         own = items(cabinet, times[-60:], chance)
         player.send("cabinet-1", "thubon/v1/hoi-an/cabinet-1/telemetry", own)
+        player.send("cabinet-2", "thubon/v1/hoi-an/cabinet-2/telemetry", items(open_cabinet, times[-60:], chance))
+        player.send("air-3", "thubon/v1/hoi-an/air-3/telemetry", items(dust, times[-28 * 6 :: 2], chance))
         player.close()
 
 

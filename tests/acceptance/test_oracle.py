@@ -155,6 +155,35 @@ DEFECTS = (
 
 LIES = (
     Lie("another VN_AQI", "vn-aqi", "/environment/summary", rb'("id":"vn-aqi-day".*?"value":)(\d+)', rb"\g<1>7"),
+    Lie("VN_AQI of an hour left out", "vn-aqi", "ranking?by=vn-aqi-hour&", rb'"items":\[.*\]', b'"items":[]'),
+    Lie(
+        "another VN_AQI of an hour",
+        "vn-aqi",
+        "/environment/ranking",
+        rb'("id":"vn-aqi-hour".*?"value":)\d+',
+        rb"\g<1>7",
+    ),
+    Lie(
+        "an indicative VN_AQI of an hour left out",
+        "vn-aqi",
+        "ranking?by=vn-aqi-hour-indicative&",
+        rb'"items":\[.*\]',
+        b'"items":[]',
+    ),
+    Lie(
+        "another indicative VN_AQI of an hour",
+        "vn-aqi",
+        "/environment/ranking",
+        rb'("id":"vn-aqi-hour-indicative".*?"value":)\d+',
+        rb"\g<1>7",
+    ),
+    Lie(
+        "a fault of a cabinet beside another one",
+        "lamp-fault",
+        "/v1/sites/site-cab",
+        rb'("device":"cabinet-\d","faults":)\[[^]]*\]',
+        rb'\g<1>["phase-loss"]',
+    ),
     Lie("a lamp fault left out", "lamp-fault", "/lighting/ranking", rb'\["lamp-failure"\]', b"[]"),
     Lie("a mean of its own", "api", "/statistics", rb'("mean":)(\d)', rb"\g<1>9\g<2>"),
     Lie("an observation left out", "api", "/observations", rb'"items":\[\{[^}]*\},', b'"items":['),

@@ -48,7 +48,7 @@ def registered(profile: DeviceProfile, device: str = "air-1", gateway: str | Non
         )
         for each in profile.datastreams
     }
-    return Registered(device, "hoi-an", profile.profile_id, gateway, 0, False, 60, (15.88, 108.33), streams)
+    return Registered(device, "hoi-an", profile.profile_id, gateway, 0, False, 60, (15.88, 108.33), streams, "site-1")
 
 
 DEVICES = {"air-1": registered(PROFILES["air-station"])}
