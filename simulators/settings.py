@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -57,6 +58,10 @@ class Broker:
         self.port = parts.port or (8883 if self.tls else 1883)
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
+
+    def client_id(self, program: str) -> str:
+        """A client id of its own for one connection, beginning with the user: the broker lets nobody else's in."""
+        return f"{self.user or 'thubon'}:{program}-{token_hex(6)}"
 
     def __str__(self) -> str:
         """Address without credentials, for messages."""

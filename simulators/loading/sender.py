@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -153,7 +152,7 @@ class Sender:
         Raises:
             LoadError: no connection, or one was lost.
         """
-        connections = [await self._connect(number) for number in range(self._lanes)]
+        connections = [await self._connect() for _ in range(self._lanes)]
         try:
             self.sent.started = time.monotonic()
             while (passed := time.monotonic() - self.sent.started) < seconds:
@@ -167,10 +166,10 @@ class Sender:
             for connection in connections:
                 connection.close()
 
-    async def _connect(self, number: int) -> _Connection:
+    async def _connect(self) -> _Connection:
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._broker, f"thubon-load-{os.getpid()}-{number}"),
+                lambda: _Connection(self._broker, self._broker.client_id("load")),
                 self._broker.host,
                 self._broker.port,
                 ssl=self._tls,

@@ -66,7 +66,9 @@ class _Recorder:
         self._stop = False
         self._failure = ""
         self._subscribed = False
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, reconnect_on_failure=False)
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2, broker.client_id("record"), protocol=paho.MQTTv5, reconnect_on_failure=False
+        )
         self._client.username_pw_set(broker.user, broker.password)
         if tls is not None:
             self._client.tls_set_context(tls)

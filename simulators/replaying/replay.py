@@ -80,7 +80,7 @@ class _Player:
         self._open: dict[int, int] = {}  # packet id -> number in the journal
         self._failure = ""
         self._connected = False
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, broker.client_id("replay"), reconnect_on_failure=False)
         self._client.username_pw_set(broker.user, broker.password)
         self._client.max_inflight_messages_set(WINDOW)
         if tls is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulators.journal import read_journal
+from simulators.replaying.recordings import Recorded, open_writer, read_recording
 from simulators.scenario import load_scenario
 from simulators.siting import build_fleet
 
@@ -73,3 +74,34 @@ def test_simulated_devices_log_in_with_their_own_accounts_over_tls_and_may_send_
     assert any(message.topic.endswith("/gateway") for message in messages)
     # From MQTT 5 on the broker says so when it does not let a message pass.
     assert all(message.acknowledged_us is not None and not message.refused_by_broker for message in messages)
+
+
+def _over_tls(city: City, user: str) -> dict[str, str]:
+    return os.environ | {
+        "THUBON_BROKER_URL": f"mqtts://{user}:for-tests-only@127.0.0.1:{city.broker.port_of(8883)}",
+        "THUBON_BROKER_CA_FILE": str(city.ca),
+    }
+
+
+def test_a_recording_is_played_and_recorded_again_over_tls(city: City, tmp_path: Path) -> None:
+    recording, again = tmp_path / "first.jsonl.gz", tmp_path / "again.jsonl.gz"
+    topic = "thubon/v1/hoi-an/recorded-1/telemetry"
+    payloads = [b'{"ts": 1763876700000, "values": {"pm25": 1.10}}', b"\xff\x00"]
+    writer = open_writer(recording)
+    for number, payload in enumerate(payloads):
+        writer.write(Recorded(1_763_876_700_000_000 + number, topic, payload, 1, retain=False))
+    writer.close()
+    command = [sys.executable, "-m", "simulators"]
+    with subprocess.Popen(
+        [*command, "record", "--out", str(again), "--messages", "2", "--filter", topic],
+        env=_over_tls(city, "ingest"),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as recorder:
+        assert recorder.stderr is not None
+        assert any(": recording " in line for line in recorder.stderr)
+        played = _simulate("replay", str(recording), "--speed", "max", **_over_tls(city, "simulators"))
+        assert "sent 2 messages, acknowledged 2" in played.stdout, played.stderr
+        _, error = recorder.communicate(timeout=30)
+    assert recorder.returncode == 0, error
+    assert [message.payload for message in read_recording(again)] == payloads
