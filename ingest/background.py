@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _LOG: Final = logging.getLogger(__name__)
-_FOLD_SHARE: Final = 15  # pauses this many times as long as the last fold took: folding costs a sixteenth at most
+_FOLD_SHARE: Final = 4  # pauses this many times as long as the last fold took: folding costs a fifth at most
 _FOLD_LONGEST_S: Final = 0.7  # latest is to be at most a second behind
 _FOLD_UNASKED_S: Final = 1.0  # looks for what a killed worker left behind
 _REGISTRY_S: Final = 0.5
