@@ -56,6 +56,12 @@ class Kept(Generic[Value]):
         self._busy_s = busy_s if busy_s is not None else keep_s
         self._kept: tuple[float, Value] | None = None
         self._making: asyncio.Task[Value] | None = None
+        self._waiting = 0
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for the value being made."""
+        return self._waiting > 0
 
     async def get(self) -> Value:
         """The value; it was begun at most `keep_s` ago, `busy_s` while the next one is being made."""
@@ -69,13 +75,22 @@ class Kept(Generic[Value]):
         if self._kept is not None and age_s < limit_s:
             return self._kept[1]
         assert self._making is not None  # noqa: S101 the value is old, so one is being made
-        # Who goes away does not take the work away from the others.
-        return await asyncio.shield(self._making)
+        self._waiting += 1
+        try:
+            # Who goes away does not take the work away from the others.
+            return await asyncio.shield(self._making)
+        finally:
+            self._waiting -= 1
+
+    def cancel(self) -> None:
+        """Have the work under way end soon."""
+        if self._making is not None:
+            self._making.cancel()
 
     async def close(self) -> None:
         """End the work under way."""
+        self.cancel()
         if self._making is not None:
-            self._making.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._making
 
@@ -84,6 +99,21 @@ class Kept(Generic[Value]):
         value = await self._work()
         self._kept = (begun, value)
         return value
+
+
+def make_room(values: dict[Any, Kept[Any]], most: int) -> None:
+    """Drop the values kept longest until there is room for one more, but none that somebody waits for.
+
+    So there are more than `most` only while as many requests wait.
+
+    Args:
+        values: by key, in the order in which they came.
+        most: how many are kept, the new one among them.
+    """
+    for key in [key for key, value in values.items() if not value.awaited]:
+        if len(values) < most:
+            return
+        values.pop(key).cancel()
 
 
 def _note_failure(task: asyncio.Task[Any]) -> None:

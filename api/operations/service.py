@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from api.cache import Kept, Moment
+from api.cache import Kept, Moment, make_room
 from api.grants import everywhere
 from api.operations.aggregate import Asked, read_aggregate
 from api.operations.board import make_board
@@ -84,8 +84,7 @@ class Operations:
         """A domain's local day in a town; see `board`."""
         key = (town, domain, day)
         if key not in self._summaries:
-            while len(self._summaries) >= _SUMMARIES_KEPT:
-                await self._summaries.pop(next(iter(self._summaries))).close()
+            make_room(self._summaries, _SUMMARIES_KEPT)
             self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S, busy_s=3 * SUMMARY_S)
         with everywhere():
             return await self._summaries[key].get()
@@ -97,8 +96,7 @@ class Operations:
             asked: towns that exist and may be seen.
         """
         if asked not in self._aggregates:
-            while len(self._aggregates) >= _AGGREGATES_KEPT:
-                await self._aggregates.pop(next(iter(self._aggregates))).close()
+            make_room(self._aggregates, _AGGREGATES_KEPT)
             self._aggregates[asked] = Kept(
                 lambda: read_aggregate(self._database, asked), AGGREGATE_S, busy_s=3 * AGGREGATE_S
             )

@@ -10,7 +10,21 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses what compose refuses and PyYAML overlooks: a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        merged = {"tag:yaml.org,2002:merge"}
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag not in merged]
+        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ValueError(f"{node.start_mark}: twice: {', '.join(twice)}")
+        return super().construct_mapping(node, deep=deep)
+
+
+COMPOSE: dict[str, Any] = yaml.load((ROOT / "compose.yaml").read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
@@ -75,3 +89,8 @@ def test_each_service_has_the_secrets_it_needs_and_no_administrator_s() -> None:
             assert not given & {"administrator_password", "migrate_database_url"}, name
         # The key that signs certificates is nobody's.
         assert not [secret for secret in given if "ca.key" in COMPOSE["secrets"][secret]["file"]]
+
+
+def test_a_key_that_stands_twice_is_seen() -> None:
+    with pytest.raises(ValueError, match="twice: a"):
+        yaml.load("b: {a: 1, a: 2}", _UniqueKeys)  # noqa: S506
