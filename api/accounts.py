@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from psycopg import DatabaseError
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from api.errors import Problem
 from api.grants import grant_words
@@ -17,6 +21,8 @@ from api.security import new_secret
 from sql import load_queries
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from api.audit import Refusals
     from api.changes import Changes
     from api.metrics import Metrics
@@ -31,6 +37,11 @@ HASHER: Final = PasswordHasher()
 """Argon2id with the library's costs: RFC 9106, the second recommended choice (64 MiB, three passes, four lanes)."""
 _AT_A_TIME: Final = 2
 """Passwords proved at a time: each takes 64 MiB."""
+LOGINS_MAX: Final = 20
+"""Logins under way, those that wait for their turn among them: some two seconds of work."""
+EXPIRED_EVERY_S: Final = 3600.0
+_TRY_AGAIN_S: Final = 60.0
+_log = logging.getLogger("api")
 
 
 class Passwords:
@@ -38,6 +49,7 @@ class Passwords:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_AT_A_TIME)
+        self._logins = 0
         self._nobodys = HASHER.hash(new_secret())
 
     async def hash(self, password: str) -> str:
@@ -45,15 +57,27 @@ class Passwords:
         async with self._places:
             return await asyncio.to_thread(HASHER.hash, password)
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """One login's turn to prove its password; False at once where too many wait already."""
+        if self._logins >= LOGINS_MAX:
+            yield False
+            return
+        self._logins += 1
+        try:
+            async with self._places:
+                yield True
+        finally:
+            self._logins -= 1
+
     async def prove(self, password_hash: str | None, password: str) -> bool:
-        """Whether this is the password; without a hash the same work is done, for nothing.
+        """Whether this is the password, asked in one's `turn`; without a hash the same work is done, for nothing.
 
         Args:
             password_hash: what is kept; None: there is no such account, or it may not log in.
             password: as somebody typed it.
         """
-        async with self._places:
-            right = await asyncio.to_thread(_verify, password_hash or self._nobodys, password)
+        right = await asyncio.to_thread(_verify, password_hash or self._nobodys, password)
         return right and password_hash is not None
 
 
@@ -104,25 +128,28 @@ class Logins:
                 which; 429, too many tries; 503, there is no database of accounts.
         """
         name = name.lower()
-        wait_s = max(self._by_address.wait_s(address), self._by_account.wait_s(name))
-        if wait_s > 0:
-            self._refuse(name, address, "too many failed logins")
-            raise Problem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "too many failed logins; wait",
-                headers={"Retry-After": str(int(wait_s) + 1)},
-            )
-        row = await self._changes.row(_QUERIES["account_to_prove"], {"name": name})
-        reason = "there is no such account" if row is None else None
-        if row is not None and row["disabled_time"] is not None:
-            reason = "the account is disabled"
-        password_hash = None if row is None or reason else row["password_hash"]
-        if not await self.passwords.prove(password_hash, password) or row is None:
+        self._refuse_hasty(name, address)
+        async with self.passwords.turn() as ours:
+            if not ours:
+                self._refuse(name, address, "too many logins at once")
+                detail = "too many people log in at this moment; try again"
+                raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": "2"})
+            row = await self._changes.row(_QUERIES["account_to_prove"], {"name": name})
+            # Others may have failed while this one waited. It counts as failed until it is proved: tries that come
+            # at once would otherwise all be let through.
+            self._refuse_hasty(name, address)
             self._by_address.failed(address)
             self._by_account.failed(name)
+            reason = "there is no such account" if row is None else None
+            if row is not None and row["disabled_time"] is not None:
+                reason = "the account is disabled"
+            password_hash = None if row is None or reason else row["password_hash"]
+            proved = await self.passwords.prove(password_hash, password)
+        if not proved or row is None:
             self._metrics.login_failures.inc()
             self._refuse(name, address, reason or "the password is wrong")
             raise Problem(HTTPStatus.UNAUTHORIZED, "name or password is wrong", headers={"WWW-Authenticate": "Bearer"})
+        self._by_address.give_back(address)
         self._by_account.forget(name)
         stale = HASHER.check_needs_rehash(row["password_hash"])
         fresh = await self.passwords.hash(password) if stale else None
@@ -152,11 +179,15 @@ class Logins:
         await self._changes.execute(_QUERIES["end_session"], {"session_hash": digest(cookie)})
 
     async def tidy(self) -> None:
-        """Throw away what has ended by itself, once an hour, until cancelled."""
-        while True:
-            await asyncio.sleep(3600)
-            if self._changes.possible:
+        """Throw away what has ended by itself, now and once an hour, until cancelled."""
+        while self._changes.possible:
+            pause_s = EXPIRED_EVERY_S
+            try:
                 await self._changes.execute(_QUERIES["end_old_sessions"])
+            except (DatabaseError, PoolTimeout, PoolClosed, TooManyRequests) as error:
+                _log.warning("ended sessions were not thrown away: %s", type(error).__name__)
+                pause_s = _TRY_AGAIN_S
+            await asyncio.sleep(pause_s)
 
     async def _open(
         self, account_id: Any, subject: str | None, name: str, grants: Jsonb | None, life_s: int, address: str
@@ -175,6 +206,16 @@ class Logins:
             },
         )
         return cookie
+
+    def _refuse_hasty(self, name: str, address: str) -> None:
+        wait_s = max(self._by_address.wait_s(address), self._by_account.wait_s(name))
+        if wait_s > 0:
+            self._refuse(name, address, "too many failed logins")
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too many failed logins; wait",
+                headers={"Retry-After": str(int(wait_s) + 1)},
+            )
 
     def _refuse(self, name: str, address: str, reason: str) -> None:
         self._audit.refused("-", address, "session.open", name, reason)

@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 VERSION = "1.0.0"
 """Version of the HTTP contract."""
 GZIP_BYTES_MIN = 1024
+OPENID_LOGINS_A_MINUTE = 30
+"""Begun from one address: of the ten thousand that are kept at most, for ten minutes, that is 330."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -201,6 +203,7 @@ def compose(settings: ApiSettings) -> Services:
             life_s=settings.http_session_hours * 3600,
         ),
         openid=openid,
+        openid_logins=Allowance(OPENID_LOGINS_A_MINUTE),
         audit=refused,
         registry=registry,
         overviews=Overviews(database, registry, operations),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from api.readiness import ReadinessChecks
     from api.registry import Registry
     from api.settings import ApiSettings
+    from api.throttle import Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Services:
     principals: Principals
     logins: Logins
     openid: OpenId | None
+    openid_logins: Allowance  # begun at the provider, by address: each is kept until it comes back or takes too long
     audit: Refusals
     registry: Registry
     overviews: Overviews

@@ -51,6 +51,12 @@ class Brake:
         while len(self._failed) > self._names:
             self._failed.popitem(last=False)
 
+    def give_back(self, name: str) -> None:
+        """Take one failure back: it was noted ahead of a try that went well."""
+        began, count = self._failed.get(name, (0.0, 0))
+        if count > 0:
+            self._failed[name] = (began, count - 1)
+
     def forget(self, name: str) -> None:
         """Begin anew for a name, which proved itself."""
         self._failed.pop(name, None)

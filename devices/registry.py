@@ -221,7 +221,7 @@ def _faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     if site and site.town_id != device.town_id:
         yield Fault(line, "site", f"'{device.site_id}' stands in town '{site.town_id}'; give the site another id")
     if ("site", device.site_id) in stored.taken:
-        yield Fault(line, "site", f"'{device.site_id}' is taken in another town; give the site another id")
+        yield Fault(line, "site", f"'{device.site_id}' is taken; give the site another id")
     if device.site_id in stored.retired_sites:
         yield Fault(line, "site", f"'{device.site_id}' is retired; take another site, or bring it back first")
     for text in ward_faults(entry.site, stored.wards):
@@ -241,7 +241,7 @@ def _device_faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     device, line = entry.device, entry.line
     known = stored.devices.get(device.device_id)
     if ("device", device.device_id) in stored.taken:
-        yield Fault(line, "device", f"'{device.device_id}' is taken in another town; take another id")
+        yield Fault(line, "device", f"'{device.device_id}' is taken; take another id")
     if known and known.town_id != device.town_id:
         text = f"'{device.device_id}' is registered in town '{known.town_id}'; an import moves no device between towns"
         yield Fault(line, "device", text)

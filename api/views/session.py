@@ -95,13 +95,17 @@ async def log_out(
     "/session/openid",
     status_code=303,
     response_class=Response,
-    responses=refusals(400, 404, 503),
+    responses=refusals(400, 404, 429, 503),
     summary="Log in at the city's provider",
 )
 async def begin_openid(_query: Annotated[NoParameters, Query()], request: Request, services: ServicesDep) -> Response:
     """Send the browser to the OpenID provider; it comes back with a code."""
     if services.openid is None:
         raise Problem(HTTPStatus.NOT_FOUND, "this installation has no OpenID provider")
+    wait_s = services.openid_logins.take(client_address(request))
+    if wait_s > 0:
+        detail = "too many logins begun from this address; wait"
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(int(wait_s) + 1)})
     state, nonce, verifier = new_secret(), new_secret(), new_secret() + new_secret()
     try:
         address = await services.openid.login_address(state, nonce, verifier)

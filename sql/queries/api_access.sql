@@ -52,10 +52,11 @@ with attempt as (delete from openid_attempt where expires_time < now())
 delete from page_session where expires_time < now();
 
 -- name: begin_openid
--- Remembers a login begun at the provider; at most ten thousand at a time.
+-- Remembers a login begun at the provider, at most ten thousand at a time, and throws away those that took too long.
+with expired as (delete from openid_attempt where expires_time <= now())
 insert into openid_attempt (state_hash, nonce, verifier, expires_time)
 select %(state_hash)s, %(nonce)s, %(verifier)s, now() + interval '10 minutes'
-where (select count(*) < 10000 from openid_attempt)
+where (select count(*) < 10000 from openid_attempt where expires_time > now())
 returning state_hash;
 
 -- name: end_openid

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses what compose refuses and PyYAML overlooks: a key that stands twice."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         merged = {"tag:yaml.org,2002:merge"}
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag not in merged]
         twice = sorted({str(key) for key in keys if keys.count(key) > 1})
@@ -24,7 +24,7 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-COMPOSE: dict[str, Any] = yaml.load((ROOT / "compose.yaml").read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506
+COMPOSE: dict[str, Any] = yaml.load((ROOT / "compose.yaml").read_text(encoding="utf-8"), _UniqueKeys)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
@@ -93,4 +93,4 @@ def test_each_service_has_the_secrets_it_needs_and_no_administrator_s() -> None:
 
 def test_a_key_that_stands_twice_is_seen() -> None:
     with pytest.raises(ValueError, match="twice: a"):
-        yaml.load("b: {a: 1, a: 2}", _UniqueKeys)  # noqa: S506
+        yaml.load("b: {a: 1, a: 2}", _UniqueKeys)

@@ -116,6 +116,23 @@ async def test_a_login_that_somebody_else_began_or_that_is_played_again_lets_nob
         assert word in reasons
 
 
+async def test_logins_begun_by_the_thousand_and_given_up_shut_nobody_out(
+    app: FastAPI, stranger: httpx.AsyncClient, issuer: Provider, seed: Seed
+) -> None:
+    issuer.claims["groups"] = ["lights"]
+    seed.execute(
+        "insert into openid_attempt select sha256(n::text::bytea), '', '', now() - interval '1 second'"
+        " from generate_series(1, 10000) n"
+    )
+    assert (await log_in(stranger)).status_code == 303
+    assert seed.connection.execute("select count(*) from openid_attempt").fetchone() == (0,)
+    # One address cannot fill the places of all.
+    begun = [(await stranger.get("/v1/session/openid")).status_code for _ in range(32)]
+    assert begun[:29] + begun[-1:] == [303] * 29 + [429]
+    elsewhere = await stranger.get("/v1/session/openid", headers={"X-Forwarded-For": "10.0.0.9"})
+    assert elsewhere.status_code == 303
+
+
 def _forged(issuer: Provider) -> dict[str, str]:
     """Tokens that are not to be believed, by what is wrong with them."""
     foreign = rsa.generate_private_key(65537, 2048)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -113,6 +115,25 @@ async def test_guessing_a_password_is_slowed_down_by_account_and_by_address(
     # One address, many accounts.
     assert [await guess(f"nobody-{n}", "10.0.1.1") for n in range(12)] == [401] * 10 + [429] * 2
     assert (await stranger.get("/v1/towns", headers={"Authorization": f"Bearer {TOKEN}"})).status_code == 200
+
+
+async def test_guesses_that_come_at_once_are_slowed_down_as_those_one_after_the_other(
+    app: FastAPI, stranger: httpx.AsyncClient, seed: Seed
+) -> None:
+    add_account(seed, "an", {"*": "viewer"})
+    guesses = [stranger.post("/v1/session", json={"name": "an", "password": f"guess {n}"}) for n in range(80)]
+    answers = Counter(answer.status_code for answer in await asyncio.gather(*guesses))
+    assert answers == {401: 10, 429: 70}
+
+
+async def test_people_who_log_in_at_once_with_their_own_passwords_are_let_in(
+    app: FastAPI, stranger: httpx.AsyncClient, seed: Seed
+) -> None:
+    for number in range(15):
+        add_account(seed, f"person-{number}", {"*": "viewer"})
+    logins = [{"name": f"person-{number}", "password": PASSWORD} for number in range(15)]
+    answers = await asyncio.gather(*(stranger.post("/v1/session", json=login) for login in logins))
+    assert [answer.status_code for answer in answers] == [204] * 15
 
 
 async def test_a_bad_login_body_is_refused(stranger: httpx.AsyncClient) -> None:
