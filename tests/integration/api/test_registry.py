@@ -279,7 +279,7 @@ async def test_who_has_the_role_in_one_town_changes_and_learns_nothing_of_anothe
     lines = "\n".join([HEADER, ROW.replace("ha-lamp", "tk-air"), other])
     answer = await stranger.post("/v1/registry/import?dry_run=true", content=lines.encode(), headers={**key, **CSV})
     assert [fault["detail"] for fault in answer.json()["faults"]] == [
-        "'tk-air' is taken in another town; take another id",
+        "'tk-air' is taken; take another id",
         "'tam-ky' is not a town; allowed: hoi-an",
     ]
     exported = await stranger.get("/v1/registry/export", headers=key)
