@@ -154,6 +154,19 @@ def everywhere() -> Iterator[None]:
         _scope.reset(token)
 
 
+@contextmanager
+def only(town: str) -> Iterator[None]:
+    """Ask the database for one town inside a block: for what is kept for all who may see it.
+
+    What a device observed in another town, where it stood before, stays out.
+    """
+    token = _scope.set(town)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
 def grant_words(grants: Mapping[str, Role]) -> dict[str, Any]:
     """Grants as JSON has them."""
     return {town: role.word for town, role in sorted(grants.items())}

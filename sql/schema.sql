@@ -123,7 +123,9 @@ create table device (
   labels text[] not null default '{}',
   version integer not null default 1,
   changed_time timestamptz not null default now(),
-  search text not null generated always as (search_text(device_id, name, profile, labels)) stored
+  search text not null generated always as (search_text(device_id, name, profile, labels)) stored,
+  -- Unlike commissioned_time nobody sets it: what was refused before was not from this device, whatever its name says.
+  registered_time timestamptz not null default now()
 );
 create index device_town_domain_idx on device (town_id, domain, device_id);
 create index device_site_idx on device (site_key);
@@ -329,6 +331,8 @@ create table device_placement (
 create index device_placement_town_idx on device_placement (town_id, device_key);
 -- Serves the worker's look for devices whose former topics are still taken.
 create index device_placement_grace_idx on device_placement (device_key) where accepted_until is not null;
+-- Serves the view granted.latest: the few spans that are over.
+create index device_placement_over_idx on device_placement (device_key) where until_time < 'infinity';
 
 create function place_devices() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -1393,10 +1397,14 @@ create policy device_read on device for select to thubon_read
 create policy datastream_read on datastream for select to thubon_read
   using ((select all_towns_granted())
          or exists (select from device d where d.device_key = datastream.device_key));
--- What a device sent under the topic of another town is its own town's too.
+-- What a device sent under the topic of another town is its own town's too, from when it was registered and for as long as it
+-- stood there: placements are granted by town.
 create policy rejection_read on rejection for select to thubon_read
   using ((select all_towns_granted()) or town_id = any ((select granted_towns())::text[])
-         or exists (select from device d where d.device_id = rejection.source));
+         or exists (select from device d
+                    join device_placement p on p.device_key = d.device_key
+                    where d.device_id = rejection.source and d.registered_time <= rejection.received_time
+                      and rejection.received_time >= p.from_time and rejection.received_time < p.until_time));
 create policy replay_request_read on replay_request for select to thubon_read using (town_granted(town_id));
 create policy site_ward_read on site_ward for select to thubon_read
   using ((select all_towns_granted()) or exists (select from site s where s.site_key = site_ward.site_key));
@@ -1459,11 +1467,29 @@ join public.device_placement p on p.device_key = w.device_key
 where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
 
 create view granted.latest with (security_barrier) as
-select l.*
+select l.device_key, l.phenomenon_time, l.received_time,
+       case when m.since is null then l.value_by_slot
+            else (select array_agg(case when u.t >= m.since then u.v else 'NaN' end order by u.n)
+                  from unnest(l.value_by_slot, l.time_by_slot) with ordinality u (v, t, n)) end as value_by_slot,
+       case when m.since is null then l.time_by_slot
+            else (select array_agg(case when u.t >= m.since then u.t else '-infinity' end order by u.n)
+                  from unnest(l.time_by_slot) with ordinality u (t, n)) end as time_by_slot,
+       case when m.since is null then l.quality_by_slot
+            else (select array_agg(case when u.t >= m.since then u.q else 0::smallint end order by u.n)
+                  from unnest(l.quality_by_slot, l.time_by_slot) with ordinality u (q, t, n)) end as quality_by_slot,
+       l.online_since
 from public.latest l
-join public.device_placement p on p.device_key = l.device_key
-                              and l.phenomenon_time >= p.from_time and l.phenomenon_time < p.until_time
-where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
+join public.device d on d.device_key = l.device_key
+-- Since when a device that came from another town has been in this one.
+left join (
+  select p.device_key, max(p.until_time) as since
+  from public.device_placement p
+  join public.device e on e.device_key = p.device_key
+  where p.until_time < 'infinity' and p.town_id <> e.town_id
+  group by p.device_key
+) m on m.device_key = l.device_key
+where ((select all_towns_granted()) or d.town_id = any ((select granted_towns())::text[]))
+  and (m.since is null or l.phenomenon_time >= m.since);
 
 create view granted.device_status with (security_barrier) as
 select s.*
@@ -1487,8 +1513,18 @@ where r.value_by_slot[s.slot] <> 'NaN'
   and ((select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]));
 
 create view granted.latest_observation with (security_barrier) as
-select * from public.latest_observation
-where (select all_towns_granted()) or town_id = any ((select granted_towns())::text[]);
+select l.time_by_slot[s.slot] as phenomenon_time,
+       l.received_time,
+       d.town_id,
+       d.device_id,
+       s.datastream_id,
+       s.property,
+       l.value_by_slot[s.slot] as value,
+       l.quality_by_slot[s.slot] as quality
+from granted.latest l
+join public.device d on d.device_key = l.device_key
+join public.datastream s on s.device_key = l.device_key
+where l.value_by_slot[s.slot] <> 'NaN';
 
 create view granted.window_statistics with (security_barrier) as
 select * from public.window_statistics

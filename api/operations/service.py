@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from api.cache import Kept, Moment, make_room
-from api.grants import everywhere
+from api.grants import everywhere, only
 from api.operations.aggregate import Asked, read_aggregate
 from api.operations.board import make_board
 from api.operations.domains import INDICES
@@ -60,7 +60,7 @@ class Operations:
         key = (town, domain)
         if key not in self._boards:
             self._boards[key] = Kept(lambda: self._make_board(town, domain), BOARD_S, busy_s=3 * BOARD_S)
-        with everywhere():  # it is kept for all who may see this town
+        with only(town):  # it is kept for all who may see it
             return await self._boards[key].get()
 
     async def fleet(self, town: str, domain: Domain) -> Fleet:
@@ -77,7 +77,7 @@ class Operations:
     async def present(self, town: str, domain: Domain) -> tuple[Fleet, Present]:
         """What the devices of a domain of a town said last, read now; see `board`."""
         fleet = await self.fleet(town, domain)
-        with everywhere():
+        with only(town):
             return fleet, await read_present(self._database, town, domain, fleet)
 
     async def summary(self, town: str, domain: Domain, day: date) -> Summary:
@@ -86,7 +86,7 @@ class Operations:
         if key not in self._summaries:
             make_room(self._summaries, _SUMMARIES_KEPT)
             self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S, busy_s=3 * SUMMARY_S)
-        with everywhere():
+        with only(town):
             return await self._summaries[key].get()
 
     async def aggregate(self, asked: Asked) -> TownStatistics:

@@ -177,19 +177,21 @@ cross join lateral (
 
 -- name: operations_aggregate
 -- Many datastreams of one observed property, window by window, out of partials at rest: of each length those that are up to
--- date, and where coarser ones are older than their finer ones, the finer. Every filter may be null.
+-- date, and where coarser ones are older than their finer ones, the finer. Every filter may be null. A window counts for the
+-- town and the site at which its device stood when it began.
 with chosen as materialized (
   select s.device_key, s.slot,
          case when %(length_s)s = 900 then '-infinity'
               else coalesce(date_bin(interval '1 hour', a.hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity')
          end as hours,
-         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days
+         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days, p.from_time, p.until_time
   from datastream s
   join device d using (device_key)
-  join site t using (site_key)
+  join device_placement p using (device_key)
+  join site t on t.site_key = p.site_key
   left join aggregation_state a using (device_key)
   where s.property = %(property)s
-    and d.town_id = any(%(towns)s)
+    and p.town_id = any(%(towns)s) and p.from_time < %(last)s and p.until_time > %(first)s
     and (%(domain)s::text is null or d.domain = %(domain)s)
     and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
     and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
@@ -201,6 +203,7 @@ with chosen as materialized (
            w.max[c.slot] as max, w.energy[c.slot] as energy, w.east[c.slot] as east, w.north[c.slot] as north
     from window_set w
     where w.device_key = c.device_key and w.length_s = %(length_s)s
+      and w.start_time >= c.from_time and w.start_time < c.until_time
       and w.start_time >= %(first)s and w.start_time < %(last)s
       and (%(length_s)s = 900 or w.start_time < case when %(length_s)s = 3600 then c.hours else c.days end)
     union all
@@ -208,12 +211,14 @@ with chosen as materialized (
            w.energy[c.slot], w.east[c.slot], w.north[c.slot]
     from window_set w
     where %(length_s)s = 86400 and w.device_key = c.device_key and w.length_s = 3600
+      and w.start_time >= c.from_time and w.start_time < c.until_time
       and w.start_time >= greatest(%(first)s, c.days) and w.start_time < least(%(last)s, c.hours)
     union all
     select w.start_time, w.count[c.slot], w.flagged[c.slot], w.sum[c.slot], w.min[c.slot], w.max[c.slot],
            w.energy[c.slot], w.east[c.slot], w.north[c.slot]
     from window_set w
     where %(length_s)s > 900 and w.device_key = c.device_key and w.length_s = 900
+      and w.start_time >= c.from_time and w.start_time < c.until_time
       and w.start_time >= greatest(%(first)s, c.hours) and w.start_time < %(last)s
     offset 0
   ) r
@@ -229,12 +234,13 @@ group by 1;
 
 -- name: operations_aggregate_streams
 -- How many datastreams those are, by how often they are due; their units.
-select s.interval_s, s.unit, count(*)::integer as datastreams
+select s.interval_s, s.unit, count(distinct s.datastream_key)::integer as datastreams
 from datastream s
 join device d using (device_key)
-join site t using (site_key)
+join device_placement p using (device_key)
+join site t on t.site_key = p.site_key
 where s.property = %(property)s
-  and d.town_id = any(%(towns)s)
+  and p.town_id = any(%(towns)s) and p.from_time < %(last)s and p.until_time > %(first)s
   and (%(domain)s::text is null or d.domain = %(domain)s)
   and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
   and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
@@ -247,13 +253,14 @@ with chosen as materialized (
          case when %(length_s)s = 900 then '-infinity'
               else coalesce(date_bin(interval '1 hour', a.hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity')
          end as hours,
-         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days
+         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days, p.from_time, p.until_time
   from datastream s
   join device d using (device_key)
-  join site t using (site_key)
+  join device_placement p using (device_key)
+  join site t on t.site_key = p.site_key
   left join aggregation_state a using (device_key)
   where s.property = %(property)s
-    and d.town_id = any(%(towns)s)
+    and p.town_id = any(%(towns)s) and p.from_time < %(last)s and p.until_time > %(first)s
     and (%(domain)s::text is null or d.domain = %(domain)s)
     and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
     and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
@@ -264,6 +271,7 @@ with chosen as materialized (
     select w.start_time, w.bins, w.counts
     from window_sketch w
     where w.device_key = c.device_key and w.slot = c.slot
+      and w.start_time >= c.from_time and w.start_time < c.until_time
       and w.start_time >= %(first)s and w.start_time < %(last)s
       and w.length_s = any(case %(length_s)s when 900 then array[900] when 3600 then array[900, 3600] else array[900, 3600, 86400] end)
       and case w.length_s
