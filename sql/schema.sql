@@ -1527,8 +1527,15 @@ join public.datastream s on s.device_key = l.device_key
 where l.value_by_slot[s.slot] <> 'NaN';
 
 create view granted.window_statistics with (security_barrier) as
-select * from public.window_statistics
-where (select all_towns_granted()) or town_id = any ((select granted_towns())::text[]);
+select p.town_id, v.device_id, v.datastream_id, v.property, v.length_s, v.start_time, v.end_time, v.count,
+       v.expected, v.coverage, v.flagged, v.sum, v.mean, v.variance, v.min, v.min_time, v.max, v.max_time,
+       v.first, v.first_phenomenon_time, v.last, v.last_phenomenon_time, v.changed_time, v.computed_time,
+       v.sealed
+from public.window_statistics v
+join public.device d on d.device_id = v.device_id
+join public.device_placement p on p.device_key = d.device_key
+                              and v.start_time >= p.from_time and v.start_time < p.until_time
+where (select all_towns_granted()) or p.town_id = any ((select granted_towns())::text[]);
 
 create view granted.ledger with (security_barrier) as
 select * from public.ledger

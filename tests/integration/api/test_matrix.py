@@ -34,9 +34,11 @@ ROLES = ("viewer", "operator", "engineer", "administrator")
 NOWHERE = "0b9f4c1e-6d43-4c0e-9e5b-6f1c1b1f3a52"
 # Words that occur in what is of one town and nowhere else.
 WORDS = {
-    "hoi-an": re.compile(r"hoi-an|Hội An|Hoi An|hoian"),
-    "tam-ky": re.compile(r"tam-ky|Tam Kỳ|Tam Ky|tamky"),
+    "hoi-an": re.compile(r"hoi-an|Hội An|Hoi An|hoian|41\.0937|left-behind"),
+    "tam-ky": re.compile(r"tam-ky|Tam Kỳ|Tam Ky|tamky|87\.0613"),
 }
+MOVED = "walker"  # stood in Hoi An, stands in Tam Ky
+MOVED_PATHS = {"device": MOVED, "datastream": f"{MOVED}:pm25"}
 IDS = {
     "town": "{town}",
     "device": "{word}-air-1",
@@ -107,6 +109,7 @@ def fill(seed: Seed, url: str) -> None:
         for role in ROLES:
             add_account(seed, f"{word}.{role}", {town: role})
         add_key(seed, f"{word} key", {town: "viewer"})
+    fill_moved(seed)
     seed.reject("stranger", b"nobody's", reason="unknown-device")
     seed.execute("update rejection set town_id = '-', topic = 'x' where source = 'stranger'")
     with psycopg.connect(url) as connection:
@@ -118,6 +121,53 @@ def fill(seed: Seed, url: str) -> None:
             IDS[f"credential {town}"] = str(key)
         for key, name in connection.execute("select key_id, name from api_key").fetchall():
             IDS[f"key {name.partition(' ')[0]}"] = str(key)
+
+
+def fill_moved(seed: Seed) -> None:
+    """A device that moved three hours ago, and one whose id knocked in the other town before it was registered.
+
+    What was observed before and after is of values that nothing else has.
+    """
+    key = seed.device(MOVED, "air-station", commissioned=ago(days=2))
+    seed.execute("update site set site_id = 'left-behind', name = 'left-behind' where site_id = %s", [f"site-{MOVED}"])
+    moved_time = ago(hours=3)
+    # It has not told the present town its temperature yet.
+    seed.observe(MOVED, ago(hours=4), {"pm25": 41.0937, "temperature": 41.0937})
+    seed.observe(MOVED, ago(minutes=3), {"pm25": 87.0613})
+    seed.execute("update device set town_id = 'tam-ky', site_key = (select site_key from site"
+                 " where site_id = 'site-tamky-air-1') where device_key = %s", [key])  # fmt: skip
+    seed.execute("update device_placement set until_time = %s where device_key = %s and until_time < 'infinity'",
+                 [moved_time, key])  # fmt: skip
+    seed.execute("update device_placement set from_time = %s where device_key = %s and until_time = 'infinity'",
+                 [moved_time, key])  # fmt: skip
+    seed.execute("update device set registered_time = %s where device_key = %s", [ago(days=2), key])
+    for start, value in ((ago(hours=5), 41.0937), (ago(hours=1), 87.0613)):
+        seed.execute(_WINDOWS, {"key": key, "start": start, "value": value})
+    seed.execute("insert into aggregation_state values (%s, now(), null, null)", [key])
+    for received, value in ((ago(hours=4), "41.0937"), (ago(minutes=2), "87.0613")):
+        seed.reject(MOVED, value.encode(), device_id=MOVED, reason="unknown-datastream", received=received,
+                    subjects=[{"device": MOVED, "name": "pm25", "value": float(value)}])  # fmt: skip
+    seed.execute("update rejection set topic = 'thubon/v1/x' where source = %s", [MOVED])
+    seed.execute(
+        "update rejection set town_id = 'tam-ky' where source = %s and received_time > %s", [MOVED, moved_time]
+    )
+    seed.device("knocker", "air-station", town="tam-ky", commissioned=ago(days=2))
+    seed.reject("knocker", b"41.0937", device_id="knocker", received=ago(days=1),
+                subjects=[{"device": "knocker", "name": "pm25", "value": 41.0937}])  # fmt: skip
+    seed.execute("update rejection set topic = 'thubon/v1/x' where source = 'knocker'")
+
+
+_WINDOWS = """
+insert into window_set (device_key, length_s, start_time, changed_time, computed_time, count, flagged, sum,
+                        second_moment, min, min_time, max, max_time, first, first_time, last, last_time)
+select %(key)s, length_s, date_bin(make_interval(secs => length_s), %(start)s, '1970-01-01 00:00:00+00'), now(), now(),
+       array_fill(1, s), array_fill(0, s), array_fill(%(value)s::float8, s), array_fill(0::float8, s),
+       array_fill(%(value)s::float8, s), array_fill(%(start)s::timestamptz, s), array_fill(%(value)s::float8, s),
+       array_fill(%(start)s::timestamptz, s), array_fill(%(value)s::float8, s), array_fill(%(start)s::timestamptz, s),
+       array_fill(%(value)s::float8, s), array_fill(%(start)s::timestamptz, s)
+from (select array[max(slot)::integer] as s from datastream where device_key = %(key)s) slots,
+     unnest('{900,3600}'::integer[]) length_s
+"""
 
 
 def told(template: Any, town: str) -> Any:
@@ -223,6 +273,35 @@ async def test_each_role_of_each_town_gets_its_own_rows_and_no_other(
     assert not faults, "\n".join(faults[:40])
 
 
+async def test_neither_town_sees_the_part_of_a_moved_device_that_is_the_others(
+    app: FastAPI, asked: httpx.AsyncClient, seed: Seed
+) -> None:
+    faults: list[str] = []
+    sessions = {town: page_headers(open_session(seed, f"{town.replace('-', '')}.administrator")) for town in TOWNS}
+    walked = 0
+    for path in sorted({path for method, path, _ in operations(app) if method == "get" and "/knocks/" not in path}):
+        filled = re.sub(r"\{(device|datastream)\}", lambda match: MOVED_PATHS[match[1]], path)
+        if filled == path or "{" in filled:
+            continue
+        walked += 1
+        for town, headers in sessions.items():
+            status, text = await read_some(asked, "get", filled, headers=headers)
+            (other,) = set(TOWNS) - {town}
+            if status != (404 if town == "hoi-an" else 200) or WORDS[other].search(text):
+                faults.append(f"{town}: {filled}: {status} {text[:300]}")
+    assert walked > 5
+    assert not faults, "\n".join(faults)
+    told_to = {}
+    for town, headers in sessions.items():
+        span = f"from={ago(hours=12):%Y-%m-%dT%H:00:00Z}&to={ago(hours=-1):%Y-%m-%dT%H:00:00Z}"
+        answer = await asked.get(f"/v1/statistics?property=pm25&resolution=PT1H&{span}", headers=headers)
+        told_to[town] = answer.text
+    assert "41.0937" in told_to["hoi-an"], "a window stays the former town's"
+    assert "87.0613" in told_to["tam-ky"]
+    latest = await asked.get(f"/v1/devices/{MOVED}/latest", headers=sessions["tam-ky"])
+    assert "87.0613" in latest.text
+
+
 def judged(method: str, path: str, status: int, text: str, enough: bool, town: str, target: str) -> list[str]:
     """What is wrong with an answer to somebody of a town who asks about a target."""
     (other,) = set(TOWNS) - {town}
@@ -255,7 +334,7 @@ async def test_the_lists_hold_the_rows_of_the_town_and_all_of_them(asked: httpx.
 
     assert await items("/v1/towns", "id") == ["hoi-an"]
     assert await items("/v1/devices", "id") == ["hoian-air-1"]
-    assert await items("/v1/rejections", "source") == ["hoian-air-1"]
+    assert await items("/v1/rejections", "source") == ["hoian-air-1", MOVED, "knocker"]
     assert await items("/v1/ledger", "source") == ["hoian-air-1"]
     assert await items("/v1/users", "name") == sorted(f"hoian.{role}" for role in ROLES)
     assert await items("/v1/api-keys", "name") == ["hoian key"]
@@ -326,5 +405,9 @@ async def test_a_person_with_two_towns_sees_both_and_acts_where_the_role_is(
 
 async def test_a_key_sees_its_town_alone(asked: httpx.AsyncClient, seed: Seed) -> None:
     headers = bearer(add_key(seed, "school", {"tam-ky": "viewer"}))
-    assert [item["id"] for item in (await asked.get("/v1/devices", headers=headers)).json()["items"]] == ["tamky-air-1"]
+    assert [item["id"] for item in (await asked.get("/v1/devices", headers=headers)).json()["items"]] == [
+        "knocker",
+        "tamky-air-1",
+        MOVED,
+    ]
     assert (await asked.get("/v1/users", headers=headers)).status_code == 403
