@@ -104,6 +104,7 @@ def _fill(connection: psycopg.Connection) -> None:
         "insert into site_ward select site_key, ward_id, 'declared' from site, (select ward_id from ward limit 1) w"
     )
     connection.execute("insert into rebuild_block values ('hoi-an', now(), 1)")
+    connection.execute("insert into observation_sent values (%s, now(), 1, 0.1)", [keys[0]])
     connection.execute("insert into window_sketch values (%s, 900, now(), 1, '{7,9}', '{2,1}')", [keys[0]])
     connection.execute(
         "insert into device_credential (device_key, kind, salt, digest, issued_by)"
