@@ -110,3 +110,14 @@ def figures(formula: str, unit: str, value: FloatArray, *reasons: tuple[Missing,
         missing[np.broadcast_to(where, shape)] = reason
     missing[(missing == 0) & ~np.isfinite(value)] = Missing.NOT_COMPUTABLE
     return Figures(formula=formula, unit=unit, value=np.where(missing == 0, value, np.nan), missing=missing)
+
+
+def because(made: Figures, missing: CodeArray) -> Figures:
+    """Figures that are missing also where what they are made of is, for its reason.
+
+    Args:
+        made: the figures.
+        missing: codes of `Missing` of what they are made of, of the same shape.
+    """
+    codes = np.where(missing > 0, missing, made.missing).astype(np.uint8)
+    return Figures(made.formula, made.unit, np.where(codes == 0, made.value, np.nan), codes)

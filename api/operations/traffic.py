@@ -13,6 +13,7 @@ from api.operations.board import Figures
 from api.operations.columns import number
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import newest_reports, read_history, read_recent, read_slots
+from api.operations.traffic_counts import compare_hours, counted, coverage, hourly, observed_s, zero_states
 from api.operations.traffic_road import road_indices
 from api.windows import LOCAL_ZONE
 from devices.figures import MISSING_TEXTS, UNKNOWN, Missing
@@ -82,7 +83,8 @@ USUAL: Final = FigureKind(
     "%",
     "index",
     comparison.DIFFERENCE_FORMULA,
-    "vehicles of the newest whole hour against the mean of the same weekday and hour of the past four weeks",
+    "vehicles of the newest whole hour against the mean of the same weekday and hour of the past four weeks, as rates"
+    " of the time observed, of hours of which three quarters were",
 )
 SUSPICION: Final = FigureKind(
     "speed-drop",
@@ -124,7 +126,9 @@ async def read_inputs(database: Database, fleet: Fleet, now_us: int) -> Inputs:
     quarter_s = now_s // QUARTER_S * QUARTER_S - QUARTER_S
     hour = datetime.fromtimestamp(now_s // 3600 * 3600 - 3600, UTC)
     hours = [
-        await read_history(database, fleet, keys, first_s=int(start.timestamp()), steps=1, step_s=3600)
+        await read_history(
+            database, fleet, keys, first_s=int(start.timestamp()), steps=1, step_s=3600, tail=start == hour
+        )
         for start in (hour, *comparison.same_hours(hour))
     ]
     rule = service.service_table(_day(now_us)).drop
@@ -254,13 +258,9 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
     classes = _classes(profile, counts)
     quarter, rows = inputs.quarters, inputs.quarters.rows(counts[0])
     number_of = np.stack([counted(quarter, stream)[:, 0] for stream in counts])  # (classes, devices)
-    total = np.nansum(number_of, axis=0)
-    total[np.isnan(number_of).all(axis=0)] = np.nan
-    # An hourly rate is of the time observed: a minute that is missing is not a minute without vehicles.
-    minutes = np.max([quarter.count[rows, 0, stream.slot] * stream.interval_s for stream in counts], axis=0)
-    observed_s = np.where(minutes > 0, np.minimum(minutes, QUARTER_S), QUARTER_S).astype(np.float64)
-    flows = flow.vehicle_flow(total, observed_s)
-    units = pcu.pcu_flow(number_of, classes, observed_s, pcu.pcu_set(_day(now_us)))
+    by_class = hourly(quarter, counts)[..., 0]
+    flows = flow.whole_flow(by_class)
+    units = pcu.pcu_flow(by_class, classes, 3600.0, pcu.pcu_set(_day(now_us)))
     table = service.service_table(_day(now_us))
     speeds, free, free_found = np.full(len(at), np.nan), np.full(len(at), np.nan), None
     if speed is not None and np.array_equal(speed.at, at):
@@ -278,21 +278,22 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
         profile,
         at,
         quarter,
-        total=total,
-        observed_s=observed_s,
-        flow_per_h=flows.value,
+        flows=flows,
         speed_km_h=speeds,
     )
-    compared = _compare(inputs, counts)
+    compared = compare_hours(inputs.hours, counts)
     suspected = _suspect(inputs, speed, counts, free, table.drop)
-    zero = _zero(fleet, at, classes, number_of, compared, quarter.first_s)
+    usual = compared.usual * observed_s(quarter, counts)[..., 0] / 3600.0
+    zero = zero_states(fleet, at, classes, number_of, usual, quarter.first_s)
+    share = coverage(quarter, counts)[:, 0]
+    nobody = (~np.isnan(number_of)).sum(axis=0) == 0
     made: dict[str, list[Figure]] = {FLOW.figure_id: [], SERVICE.figure_id: [], TRAVEL_TIME.figure_id: []}
     for row, device in enumerate(at.tolist()):
         place = fleet.devices[device].site
         common: dict[str, Any] = {
             "now_us": now_us,
-            "time_us": (quarter.first_s + QUARTER_S) * 1_000_000 if not np.isnan(total[row]) else None,
-            "coverage": float(np.mean([quarter.coverage(stream)[row, 0] for stream in counts[:1]])),
+            "time_us": (quarter.first_s + QUARTER_S) * 1_000_000 if not nobody[row] else None,
+            "coverage": float(share[row]),
             "flagged": int(quarter.flagged[rows[row], 0].sum()),
         }
         lines = {
@@ -301,16 +302,9 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
                 flows,
                 row,
                 common,
-                level=level(
-                    calendars.FLOW_STATES[zero[row]], calendars.FLOW_STATE_NAMES[zero[row]], _FLOW_SEVERITY[zero[row]]
-                )
-                if zero[row] != UNKNOWN
-                else None,
+                level=_zero_level(int(zero[row])),
                 detail={
-                    "by_class": {
-                        name: number(value * 3600 / observed_s[row])
-                        for name, value in zip(classes, number_of[:, row], strict=True)
-                    }
+                    "by_class": {name: number(value) for name, value in zip(classes, by_class[:, row], strict=True)}
                 },
             ),
             PCU.figure_id: index_line(
@@ -327,8 +321,8 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
             lines[MEAN_SPEED.figure_id] = figure(
                 MEAN_SPEED,
                 float(speeds[row]),
-                reason="no-vehicles" if total[row] == 0 else "no-reading",
-                reason_text=MISSING_TEXTS[Missing.NO_VEHICLES if total[row] == 0 else Missing.NO_READING],
+                reason="no-vehicles" if flows.value[row] == 0 else "no-reading",
+                reason_text=MISSING_TEXTS[Missing.NO_VEHICLES if flows.value[row] == 0 else Missing.NO_READING],
                 **common,
             )
             lines[SERVICE.figure_id] = index_line(
@@ -353,14 +347,14 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
                 },
             )
             lines[TRAVEL_TIME.figure_id] = index_line(TRAVEL_TIME, travel, row, common)
-        if compared is not None:
-            lines[USUAL.figure_id] = index_line(
-                USUAL,
-                compared.difference,
-                row,
-                common,
-                detail={"usual_per_h": number(compared.usual.value[row]), "weeks": int(compared.weeks[row])},
-            )
+        weeks = compared.of_all
+        lines[USUAL.figure_id] = index_line(
+            USUAL,
+            weeks.difference,
+            row,
+            common | {"time_us": compared.end_us, "coverage": float(compared.coverage[row])},
+            detail={"usual_per_h": number(weeks.usual.value[row]), "weeks": int(weeks.weeks[row])},
+        )
         if suspected is not None:
             kind = int(suspected.kind[row])
             lines[SUSPICION.figure_id] = index_line(
@@ -393,25 +387,6 @@ def index_line(kind: FigureKind, indices: Indices, row: int, common: dict[str, A
     return figure(kind, value, reason=reason, reason_text=words, **common, **more)
 
 
-def counted(history: History, stream: Stream) -> NDArray[np.float64]:
-    """Vehicles of each step as observed; NaN for none; shape (devices, t)."""
-    rows = history.rows(stream)
-    count = history.count[rows, :, stream.slot]
-    return np.where(count > 0, np.nan_to_num(history.added["sum"][rows, :, stream.slot]), np.nan)
-
-
-def _total(history: History, counts: Sequence[Stream]) -> NDArray[np.float64]:
-    by_class = np.stack([counted(history, stream)[:, 0] for stream in counts])
-    total: NDArray[np.float64] = np.nansum(by_class, axis=0)
-    total[np.isnan(by_class).all(axis=0)] = np.nan
-    return total
-
-
-def _compare(inputs: Inputs, counts: Sequence[Stream]) -> comparison.Comparison | None:
-    now, *past = (_total(history, counts) for history in inputs.hours)
-    return comparison.compare(now, np.stack(past), "/h")
-
-
 def _suspect(
     inputs: Inputs, speed: Stream | None, counts: Sequence[Stream], free: NDArray[np.float64], rule: service.Drop
 ) -> incidents.Suspicion | None:
@@ -422,25 +397,3 @@ def _suspect(
     total = np.nansum(by_class, axis=-1)
     total[np.isnan(by_class).all(axis=-1)] = np.nan
     return incidents.suspicion(values[..., speed.slot], total, free, rule)
-
-
-def _zero(
-    fleet: Fleet,
-    at: NDArray[np.intp],
-    classes: Sequence[str],
-    number_of: NDArray[np.float64],
-    compared: comparison.Comparison | None,
-    start_s: int,
-) -> NDArray[np.uint8]:
-    """What the counts of each device mean where motor traffic may be banned: places in `calendars.FLOW_STATES`."""
-    day = datetime.fromtimestamp(start_s, UTC).astimezone(LOCAL_ZONE).date()
-    states = np.full(len(at), UNKNOWN, np.uint8)
-    for row, device in enumerate(at.tolist()):
-        site = fleet.sites[fleet.devices[device].site]
-        calendar = calendars.calendar_at(site.site_id, site.latitude, site.longitude, day)
-        banned = [bool(calendar and calendar.banned(np.array([float(start_s)]), name)[0]) for name in classes]
-        concerned = [number_of[n, row] for n, is_banned in enumerate(banned) if is_banned] or number_of[:, row].tolist()
-        count = np.nan if np.isnan(concerned).all() else float(np.nansum(concerned))
-        usual = compared.usual.value[row] / 4 if compared is not None else np.nan
-        states[row] = calendars.judge_zero(np.array([count]), np.array([any(banned)]), np.array([usual]))[0]
-    return states

@@ -12,7 +12,9 @@ from api.operations.columns import number
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import read_history, read_slots
 from api.operations.summary import day_span, make_summary
-from api.operations.traffic import COUNT, FREE_FLOW_DAYS, SPEED, counted, free_flow_of, index_line
+from api.operations.traffic import COUNT, FREE_FLOW_DAYS, SPEED, free_flow_of, index_line
+from api.operations.traffic_counts import counted, coverage, full_rate, missing_classes
+from devices.figures import MISSING_TEXTS, Missing, because
 from devices.models import Bilingual
 from devices.traffic import comparison, flow, service
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from api.operations.history import History, SlotWindows
     from api.operations.summary import Summary
 
+_DAY_S: Final = 86_400
 VOLUME: Final = FigureKind(
     "day-volume",
     Bilingual("Số xe trong ngày", "Vehicles of the day"),
@@ -123,18 +126,38 @@ def _profile(
     at = counts[0].at
     counts = [stream for stream in counts if np.array_equal(stream.at, at)]
     by_class = np.stack([counted(hours, stream) for stream in counts])
-    by_hour = np.where(np.isnan(by_class).all(axis=0), np.nan, np.nansum(by_class, axis=0))  # (devices, 24)
-    volume = np.where(np.isnan(by_hour).all(axis=1), np.nan, np.nansum(by_hour, axis=1))
-    usual = np.stack([past.grid(stream, "sum", start_s - 28 * 86_400, 86_400, 28, at) for stream in counts])
-    weekly = np.where(np.isnan(usual).all(axis=0), np.nan, np.nansum(usual, axis=0))[:, ::7].T
-    compared = comparison.compare(volume if complete else np.full(len(at), np.nan), weekly, "1")
+    by_hour = by_class.sum(axis=0)  # (devices, 24); NaN where a class is missing
+    of_class = np.where(np.isnan(by_class).all(axis=2), np.nan, np.nansum(by_class, axis=2))
+    volume: NDArray[np.float64] = of_class.sum(axis=0)
+    why = missing_classes(of_class)
+    first_s = start_s - comparison.WEEKS * 7 * _DAY_S
+    # A day against days, each as the rate of the time observed; the newest one is of hours.
+    reports = np.stack([hours.count[hours.rows(stream), :, stream.slot].sum(axis=1) for stream in counts])
+    now = [
+        full_rate(number_of, np.where(count > 0, count, np.nan), stream.interval_s, _DAY_S)
+        for number_of, count, stream in zip(of_class, reports, counts, strict=True)
+    ]
+    usual = [
+        full_rate(
+            past.grid(stream, "sum", first_s, _DAY_S, comparison.WEEKS * 7, at),
+            past.grid(stream, "count", first_s, _DAY_S, comparison.WEEKS * 7, at),
+            stream.interval_s,
+            _DAY_S,
+        )
+        for stream in counts
+    ]
+    whole = np.stack(now).sum(axis=0) * 24.0 if complete else np.full(len(at), np.nan)
+    compared = comparison.compare(whole, np.stack(usual).sum(axis=0)[:, ::7].T * 24.0, "1")
+    few = np.where(np.isnan(whole) & complete, Missing.TOO_FEW_READINGS, 0).astype(np.uint8)
+    difference = because(compared.difference, np.where(why > 0, why, few).astype(np.uint8))
+    share = coverage(hours, counts).mean(axis=1)
     rows = hours.rows(counts[0])
     for row, device in enumerate(at.tolist()):
         there = ~np.isnan(by_hour[row])
         busiest = int(np.nanargmax(by_hour[row])) if there.any() else None
         common: dict[str, Any] = {
             "now_us": now_us,
-            "coverage": float(hours.coverage(counts[0])[row].mean()),
+            "coverage": float(share[row]),
             "flagged": int(hours.flagged[rows[row]].sum()),
         }
         detail = {
@@ -142,10 +165,17 @@ def _profile(
             "vehicles_of_it": number(by_hour[row, busiest]) if busiest is not None else None,
         }
         figures.of_site[fleet.devices[device].site] += [
-            figure(VOLUME, float(volume[row]), detail=detail, **common),
+            figure(
+                VOLUME,
+                float(volume[row]),
+                reason=Missing(int(why[row])).code,
+                reason_text=MISSING_TEXTS[Missing(int(why[row]))],
+                detail=detail,
+                **common,
+            ),
             index_line(
                 USUAL_DAY,
-                compared.difference,
+                difference,
                 row,
                 common,
                 detail={"usual": number(compared.usual.value[row]), "weeks": int(compared.weeks[row])},

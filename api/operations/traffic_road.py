@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from api.operations.figures import FigureKind
+from devices.figures import because
 from devices.models import Bilingual
 from devices.traffic import flow
 
@@ -51,9 +52,7 @@ def road_indices(
     at: NDArray[np.intp],
     quarter: History,
     *,
-    total: NDArray[np.float64],
-    observed_s: NDArray[np.float64],
-    flow_per_h: NDArray[np.float64],
+    flows: Indices,
     speed_km_h: NDArray[np.float64],
 ) -> list[tuple[FigureKind, Indices]]:
     """Occupancy, headway and density of the counters of one profile.
@@ -63,15 +62,13 @@ def road_indices(
         profile: of the counters.
         at: positions of the counters in the fleet; shape (n,).
         quarter: the newest whole quarter hour.
-        total: vehicles of all classes, NaN: none observed; shape (n,).
-        observed_s: how much of the quarter hour was observed, > 0; shape (n,).
-        flow_per_h: vehicles an hour, NaN: none; shape (n,).
+        flows: vehicles of all classes an hour; shape (n,).
         speed_km_h: space-mean speed, NaN: none; shape (n,).
     """
     streams = [stream for stream in fleet.observing(OCCUPANCY_PROPERTY) if stream.profile == profile]
     return [
-        (HEADWAY, flow.headway(total, observed_s)),
-        (DENSITY, flow.density(flow_per_h, speed_km_h)),
+        (HEADWAY, because(flow.headway(flows.value, 3600.0), flows.missing)),
+        (DENSITY, because(flow.density(flows.value, speed_km_h), flows.missing)),
         *(
             (OCCUPANCY, flow.occupancy(quarter.mean(stream), float(quarter.step_s)))
             for stream in streams

@@ -30,6 +30,22 @@ def vehicle_flow(count: FloatArray, period_s: float | FloatArray) -> Figures:
     return figures(FLOW_FORMULA, "/h", count * (_HOUR_S / period_s), (Missing.NO_READING, np.isnan(count)))
 
 
+def whole_flow(flow_per_h: FloatArray) -> Figures:
+    """Vehicles of all classes an hour: missing where a class is, since a part of it would look like the whole.
+
+    Args:
+        flow_per_h: vehicles of each class an hour, NaN: not observed; shape (classes, ...).
+    """
+    there = ~np.isnan(flow_per_h)
+    return figures(
+        FLOW_FORMULA,
+        "/h",
+        flow_per_h.sum(axis=0),
+        (Missing.NO_READING, ~there.any(axis=0)),
+        (Missing.CLASS_MISSING, ~there.all(axis=0)),
+    )
+
+
 def space_mean_speed(speed_km_h: FloatArray, count: FloatArray) -> Figures:
     """Mean speed over a stretch of road: the harmonic mean of the periods' speeds, each weighing as many as it counted.
 

@@ -284,6 +284,39 @@ async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncCli
     assert figure_of(view["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
 
 
+async def test_a_counter_of_which_a_class_is_missing_has_no_flow(client: httpx.AsyncClient, seed: Seed) -> None:
+    classes = [
+        stream.name for stream in load_catalogue()["traffic-counter"].datastreams if "class" in stream.qualifiers
+    ]
+    seed.device("count", "traffic-counter")
+    end = now().replace(second=0, microsecond=0)
+    for minute in range(1, 46):
+        seed.observe("count", end - timedelta(minutes=minute), dict.fromkeys(classes[1:], 5.0), latest=minute == 1)
+
+    site = await site_of(client, "site-count")
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/traffic"))
+
+    flow = figure_of(site["figures"], "vehicle-flow")
+    assert (flow["value"], flow["reason"], flow["coverage"], flow["level"]) == (None, "class-missing", 0.0, None)
+    assert list(flow["detail"]["by_class"].values()) == [None] + [300.0] * (len(classes) - 1)
+    assert figure_of(site["figures"], "headway")["reason"] == "class-missing"
+    assert figure_of(view["figures"], "vehicle-flow")["value"] is None
+
+
+async def test_a_day_of_which_a_class_is_missing_has_no_volume(client: httpx.AsyncClient, seed: Seed) -> None:
+    seed.device("count", "traffic-counter")
+    today = (now() + timedelta(hours=7)).date()
+    start = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(hours=31)
+    seed.history("count", "flow-motorcycle", [(start + timedelta(minutes=10 * step), 5.0, 0) for step in range(1, 60)])
+    day = today - timedelta(days=1)
+
+    body = checked(schemas.DomainSummary, await client.get(f"/v1/towns/hoi-an/traffic/summary?date={day.isoformat()}"))
+
+    volume = figure_of(body["sites"][0]["figures"], "day-volume")
+    assert (volume["value"], volume["reason"], volume["coverage"]) == (None, "class-missing", 0.0)
+    assert figure_of(body["sites"][0]["figures"], "same-day-difference")["reason"] == "class-missing"
+
+
 async def test_a_signal_that_only_flashes_is_named_and_parking_places_are_counted(
     client: httpx.AsyncClient, seed: Seed
 ) -> None:
