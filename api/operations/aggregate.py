@@ -48,6 +48,16 @@ class Asked:
     last: datetime  # end of the last window
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Datastreams that are due alike."""
+
+    interval_s: int
+    first: datetime  # commissioned, or the start of the span
+    last: datetime  # retired, or the end of the span
+    datastreams: int
+
+
 async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
     """Every window of the span, those without observations included; `next` is left to the view."""
     west, south, east, north = asked.box or (None, None, None, None)
@@ -71,7 +81,7 @@ async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
     now = datetime.now(UTC)
     row_by_start = {row["start"]: row for row in rows}
     quantiles = {row["start"]: _quantiles(row) for row in sketches}
-    due = [(stream["interval_s"], stream["datastreams"]) for stream in streams]
+    due = [Due(row["interval_s"], row["first"], row["last"], row["datastreams"]) for row in streams]
     known = load_observed_properties().get(asked.property_id)
     return {
         "property": asked.property_id,
@@ -105,11 +115,14 @@ def _window(
     end: datetime,
     row: Mapping[str, Any] | None,
     quantiles: tuple[float | None, ...] | None,
-    due: list[tuple[int, int]],
+    due: list[Due],
     now: datetime,
 ) -> TownStatisticsWindow:
     count = row["count"] if row else 0
-    expected = sum(number_of * expected_count(start, end, now, interval_s) for interval_s, number_of in due)
+    expected = sum(
+        some.datastreams * expected_count(max(start, some.first), min(end, some.last), now, some.interval_s)
+        for some in due
+    )
     p50, p90, p95 = quantiles if quantiles is not None and count else (None, None, None)
     there = row if count else None
     return {

@@ -25,7 +25,8 @@ NOISE_S: Final = 3600
 class Inputs:
     """What of the past is needed."""
 
-    hours: History  # air, sound, wind
+    hours: History  # air, wind
+    sound_hours: History
     quarters: History  # water, rain
     sound: Recent  # levels of the last hour, as observed
 
@@ -38,11 +39,21 @@ async def read_inputs(database: Database, fleet: Fleet, now_us: int) -> Inputs:
         await read_history(
             database,
             fleet,
-            fleet.keys_of(fleet.observing(*air.PROPERTIES, *noise.PROPERTIES, *weather.WIND_PROPERTIES)),
+            fleet.keys_of(fleet.observing(*air.PROPERTIES, *weather.WIND_PROPERTIES)),
             first_s=hour_s - (HOURS - 1) * 3600,
             steps=HOURS,
             step_s=3600,
-            wanted=("max", "last", "energy", "east", "north"),
+            wanted=("max", "last", "east", "north"),
+            tail=True,
+        ),
+        await read_history(
+            database,
+            fleet,
+            fleet.keys_of(fleet.observing(*noise.PROPERTIES)),
+            first_s=hour_s - noise.HOURS * 3600,
+            steps=noise.HOURS + 1,
+            step_s=3600,
+            wanted=("last", "energy"),
             tail=True,
         ),
         await read_history(
@@ -73,7 +84,7 @@ def environment_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figur
     air.add(figures, fleet, present.now_us, inputs.hours)
     water.add(figures, fleet, present, inputs.quarters)
     weather.add(figures, fleet, present.now_us, inputs.quarters, inputs.hours)
-    noise.add(figures, fleet, present.now_us, inputs.hours, inputs.sound)
+    noise.add(figures, fleet, present.now_us, inputs.sound_hours, inputs.sound)
     observed.add_environment(figures, fleet, present)
     return figures
 

@@ -12,7 +12,7 @@ from api.operations.board import Figures
 from api.operations.columns import newest, number
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import read_history
-from api.operations.noise import band_levels
+from api.operations.noise import band_of, local_hours
 from api.operations.summary import day_span, make_summary
 from devices.environment import flood, limits, noise, rain, sites, vn_aqi, wind
 from devices.models import Bilingual
@@ -194,12 +194,18 @@ def _add_noise(figures: Figures, fleet: Fleet, hours: History, stream: Stream, d
     rows = hours.rows(stream)
     energy = np.nan_to_num(hours.added["energy"][rows, _BEFORE:, stream.slot])
     count = hours.count[rows, _BEFORE:, stream.slot].astype(np.float64)
-    bands = band_levels(hours.first_s + _BEFORE * 3600, energy, count)
+    by_day = noise.is_day(local_hours(hours.first_s + _BEFORE * 3600, 24))
+    share = hours.coverage(stream)[:, _BEFORE:]
+    bands = {
+        name: band_of(energy, count, share, np.flatnonzero(there))
+        for name, there in (("day", by_day), ("night", ~by_day))
+    }
     for row, at in enumerate(stream.at.tolist()):
         area = sites.noise_area(fleet.sites[fleet.devices[at].site].site_id)
         for kind, name in ((NOISE_DAY, "day"), (NOISE_NIGHT, "night")):
             limit = limits.limit_for("sound-level-equivalent", "day" if name == "day" else "night", day, area=area)
-            value = bands[name][row]
+            band = bands[name]
+            value = band.laeq[row]
             above = bool(limit and limits.exceeds(np.array(value), limit))
             detail = {"limit": limit.limit, "regulation": limit.regulation, "grade": limit.grade} if limit else None
             _append(
@@ -210,8 +216,9 @@ def _add_noise(figures: Figures, fleet: Fleet, hours: History, stream: Stream, d
                     kind,
                     float(value),
                     level=_EXCEEDED if above else _KEPT,
+                    reason=band.reason(row),
                     detail={"area": area, **(detail or {})},
-                    **_day(hours, stream, rows, row, now_us),
+                    **(_day(hours, stream, rows, row, now_us) | {"coverage": float(band.coverage[row])}),
                 ),
             )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,8 +15,6 @@ from devices.environment import limits, noise, sites
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from numpy.typing import NDArray
 
     from api.operations.board import Figures
@@ -29,8 +28,13 @@ LAEQ: Final = FigureKind(
     "dB[SPL]",
     "index",
     noise.LAEQ_FORMULA,
-    "energetic mean of the newest whole hour; the bands of day and night with their limits in `detail`",
+    "energetic mean of the newest whole hour; the newest whole bands of day and night with their limits in `detail`,"
+    " and the class by these",
 )
+HOURS: Final = 39
+"""So many hold a whole band of the day and one of the night at any time: 24 and the 15 of the longer one."""
+COVERAGE_MIN: Final = 0.75
+"""Of a band; observed less it has no level (project policy)."""
 _KEPT: Final = level("kept", Bilingual("Trong giới hạn", "Within limits"), 0)
 _EXCEEDED: Final = level("exceeded", Bilingual("Vượt giới hạn", "Above the limit"), 1)
 
@@ -42,19 +46,23 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History, sound: Rece
         figures: to add to.
         fleet: the devices.
         now_us: Unix microseconds.
-        hours: 24 whole hours and the present one.
+        hours: `HOURS` whole hours and the present one.
         sound: levels of the last hour as observed.
     """
-    day = datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date()
+    places = last_bands(hours.first_s, hours.count.shape[1] - 1)
+    starts = {
+        name: datetime.fromtimestamp(hours.first_s + 3600 * int(place[0]), LOCAL_ZONE) for name, place in places.items()
+    }
     for stream in fleet.observing(*PROPERTIES):
         rows = hours.rows(stream)
         energy, count = _energy(hours, stream, rows)
         of_hour = noise.laeq_of_energy(energy[:, -2], count[:, -2])
-        bands = band_levels(hours.first_s, energy, count)
+        share = hours.coverage(stream)
+        bands = {name: band_of(energy, count, share, place) for name, place in places.items()}
         for row, at in enumerate(stream.at.tolist()):
             site = fleet.sites[fleet.devices[at].site]
-            compared = {name: _against(float(levels[row]), name, site.site_id, day) for name, levels in bands.items()}
-            exceeded = any(band["exceeded"] for band in compared.values())
+            compared = {name: _against(band, row, name, starts[name], site.site_id) for name, band in bands.items()}
+            judged = [band["exceeded"] for band in compared.values() if band["exceeded"] is not None]
             observed = sound.values(stream, at)
             figures.of_site[fleet.devices[at].site].append(
                 figure(
@@ -64,7 +72,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History, sound: Rece
                     time_us=newest(hours.last_us[rows[row], :-1, stream.slot]),
                     coverage=float(hours.coverage(stream)[row, -2]),
                     flagged=int(hours.flagged[rows[row], -2:, stream.slot].sum()),
-                    level=_EXCEEDED if exceeded else _KEPT,
+                    level=(_EXCEEDED if any(judged) else _KEPT) if judged else None,
                     detail={
                         "bands": compared,
                         "exceeded_of_the_last_hour": {
@@ -82,28 +90,69 @@ def _energy(hours: History, stream: Stream, rows: NDArray[np.intp]) -> tuple[NDA
     return np.nan_to_num(hours.added["energy"][rows, :, stream.slot]), count
 
 
-def band_levels(
-    first_s: int, energy: NDArray[np.float64], count: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """Equivalent levels of day and night over the hours given; NaN where none was observed; each of shape (n,)."""
-    starts = first_s + 3600 * np.arange(energy.shape[1])
-    # Asia/Ho_Chi_Minh has had no daylight saving since 1975.
-    local_hour = (starts // 3600 + 7) % 24
-    day = noise.is_day(local_hour)
-    return {
-        name: noise.laeq_of_energy(energy[:, band].sum(axis=1), count[:, band].sum(axis=1))
-        for name, band in (("day", day), ("night", ~day))
-    }
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The equivalent level of one band of some meters; n of them."""
+
+    laeq: NDArray[np.float64]  # dB, NaN: observed less than `COVERAGE_MIN`; shape (n,)
+    coverage: NDArray[np.float64]  # 0..1 of the band's hours; shape (n,)
+
+    def reason(self, row: int) -> str | None:
+        """Why a meter has no level; None where it has one."""
+        if not np.isnan(self.laeq[row]):
+            return None
+        return "too-few-readings" if self.coverage[row] > 0 else "no-reading"
 
 
-def _against(laeq: float, band: str, site_id: str, day: date) -> dict[str, Any]:
+def band_of(
+    energy: NDArray[np.float64], count: NDArray[np.float64], share: NDArray[np.float64], hours: NDArray[np.intp]
+) -> Band:
+    """The level of a band.
+
+    Args:
+        energy: sums of 10^(L/10) of each hour; shape (n, t); the next two, too.
+        count: how many levels made them.
+        share: observed share of each hour, 0..1.
+        hours: places of the band's hours, at least one.
+    """
+    coverage = share[:, hours].mean(axis=1)
+    laeq = noise.laeq_of_energy(energy[:, hours].sum(axis=1), count[:, hours].sum(axis=1))
+    return Band(np.where(coverage >= COVERAGE_MIN, laeq, np.nan), coverage)
+
+
+def local_hours(first_s: int, steps: int) -> NDArray[np.intp]:
+    """Hour of the local day of each step; Asia/Ho_Chi_Minh has had no daylight saving since 1975."""
+    return (first_s // 3600 + np.arange(steps) + 7) % 24
+
+
+def last_bands(first_s: int, steps: int) -> dict[str, NDArray[np.intp]]:
+    """Places of the hours of the newest whole band of the day and of the night, in steps of an hour that are over.
+
+    Args:
+        first_s: start of the first step, Unix seconds.
+        steps: how many; 39 hold one of each at any time.
+    """
+    begins = local_hours(first_s, steps)
+    found = {}
+    for name, (begin, end) in noise.BANDS.items():
+        length = (end - begin) % 24
+        starts = np.flatnonzero(begins == begin)
+        found[name] = int(starts[starts + length <= steps][-1]) + np.arange(length)
+    return found
+
+
+def _against(band: Band, row: int, name: str, start: datetime, site_id: str) -> dict[str, Any]:
     limit = limits.limit_for(
-        "sound-level-equivalent", "day" if band == "day" else "night", day, area=sites.noise_area(site_id)
+        "sound-level-equivalent", "day" if name == "day" else "night", start.date(), area=sites.noise_area(site_id)
     )
+    laeq = number(band.laeq[row])
     return {
-        "laeq": number(laeq),
+        "start": start,
+        "laeq": laeq,
+        "reason": band.reason(row),
+        "coverage": float(band.coverage[row]),
         "limit": limit.limit if limit else None,
-        "exceeded": bool(limit and limits.exceeds(np.array(laeq), limit)),
+        "exceeded": bool(limits.exceeds(np.array(laeq), limit)) if limit and laeq is not None else None,
         "regulation": limit.regulation if limit else None,
         "grade": limit.grade if limit else None,
     }

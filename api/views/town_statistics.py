@@ -48,6 +48,8 @@ async def read_town_statistics(query: Annotated[TownStatisticsQuery, Query()], s
     await _check_ward(services, query)
     now = datetime.now(UTC)
     last = min(query.last or now, now)
+    if query.first is not None and query.first > now:
+        raise bad_parameter("from", f"must not be later than now, {now.isoformat(timespec='seconds')}")
     first = query.first or (query.last or now) - DEFAULT_SPAN
     if query.first is not None and query.last is not None and query.first >= query.last:
         raise bad_parameter("to", "must be later than 'from'")

@@ -233,18 +233,21 @@ from part p
 group by 1;
 
 -- name: operations_aggregate_streams
--- How many datastreams those are, by how often they are due; their units.
-select s.interval_s, s.unit, count(distinct s.datastream_key)::integer as datastreams
+-- How many datastreams those are while their devices were in service and stood there, by how often they are due and from
+-- when to when of the span; their units.
+select s.interval_s, s.unit, greatest(d.commissioned_time, p.from_time, %(first)s) as first,
+       least(d.retired_time, p.until_time, %(last)s) as last, count(*)::integer as datastreams
 from datastream s
 join device d using (device_key)
 join device_placement p using (device_key)
 join site t on t.site_key = p.site_key
 where s.property = %(property)s
-  and p.town_id = any(%(towns)s) and p.from_time < %(last)s and p.until_time > %(first)s
+  and p.town_id = any(%(towns)s)
+  and greatest(d.commissioned_time, p.from_time, %(first)s) < least(d.retired_time, p.until_time, %(last)s)
   and (%(domain)s::text is null or d.domain = %(domain)s)
   and (%(ward)s::text is null or t.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
   and (%(west)s::float8 is null or t.longitude between %(west)s and %(east)s and t.latitude between %(south)s and %(north)s)
-group by 1, 2;
+group by 1, 2, 3, 4;
 
 -- name: operations_aggregate_sketch
 -- Sketches of those datastreams merged by window: bins and their counts, in columns. As `operations_aggregate`.

@@ -477,6 +477,23 @@ async def test_many_datastreams_make_one_aggregate_of_all_their_observations(
     assert everywhere["items"][0]["max"] == 90.0
 
 
+async def test_of_a_device_only_what_falls_into_its_service_is_due(client: httpx.AsyncClient, seed: Seed) -> None:
+    start = hour_start() - timedelta(hours=4)
+    seed.device("stays", "noise-meter")
+    seed.device("leaves", "noise-meter", retired=start + timedelta(minutes=90))
+    seed.device("comes", "noise-meter", commissioned=start + timedelta(minutes=150))
+    seed.device("left", "noise-meter", retired=start - timedelta(days=2))
+    span = f"from={start.isoformat()[:19]}Z&to={(start + timedelta(hours=4)).isoformat()[:19]}Z"
+
+    body = checked(
+        schemas.TownStatistics,
+        await client.get(f"/v1/statistics?property=sound-level-equivalent&town=hoi-an&{span}&resolution=PT1H"),
+    )
+
+    assert body["datastreams"] == 3
+    assert [item["expected"] for item in body["items"]] == [120, 90, 90, 120]
+
+
 @pytest.mark.parametrize(
     ("query", "named", "said"),
     [
@@ -487,6 +504,8 @@ async def test_many_datastreams_make_one_aggregate_of_all_their_observations(
         ("?property=pm25&resolution=P1M", "resolution", "PT15M"),
         ("?property=pm25&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "to", "later"),
         ("?property=pm25&from=2020-01-02T00:00:00Z", "from", "400 days"),
+        ("?property=pm25&from=2150-01-01T00:00:00Z", "from", "later than now"),
+        ("?property=pm25&from=2150-01-01T00:00:00Z&to=2150-01-02T00:00:00Z", "from", "later than now"),
         ("?property=pm25&metric=mean", "metric", "unknown parameter"),
     ],
 )
