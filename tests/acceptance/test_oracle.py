@@ -226,6 +226,8 @@ def planted(url: str, defect: Defect) -> Iterator[None]:
     with psycopg.connect(url, autocommit=True) as connection:
         (air,) = connection.execute("select device_key from device where device_id = 'air-1'").fetchone() or (0,)
         connection.execute(f"create table kept as select * from {defect.table}".encode())
+        # Noted by trigger: put back without it, the device would have come to its town just now.
+        connection.execute("create table kept_placement as select * from device_placement")
         done = connection.execute(defect.statement.format(air=air).encode())
         assert done.rowcount > 0, defect.name
         try:
@@ -235,10 +237,12 @@ def planted(url: str, defect: Defect) -> Iterator[None]:
                 connection.execute(
                     "update device d set town_id = k.town_id from kept k where d.device_key = k.device_key"
                 )
+                connection.execute("delete from device_placement")
+                connection.execute("insert into device_placement overriding system value select * from kept_placement")
             else:
                 connection.execute(f"delete from {defect.table}".encode())
                 connection.execute(f"insert into {defect.table} overriding system value select * from kept".encode())
-            connection.execute("drop table kept")
+            connection.execute("drop table kept, kept_placement")
 
 
 def register(owner_url: str, file: Path) -> None:
