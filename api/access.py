@@ -46,12 +46,12 @@ async def find_person(request: Request, services: ServicesDep) -> Person | None:
             request.headers.get("Authorization"), request.cookies.get(COOKIE_NAME), address
         )
     except NotBelievedError as refusal:
-        services.audit.refused(refusal.actor, address, "access", request.url.path, refusal.reason)
+        services.audit.refused(refusal.actor, address, "access", request.url.path, refusal.reason, town=refusal.town)
         raise refusal.problem() from None
     if person is not None and person.by_cookie and request.method not in SAFE_METHODS:
         fault = needs_csrf_token(request)
         if fault:
-            services.audit.refused(person.name, address, "access", request.url.path, fault)
+            services.audit.refused(person.name, address, "access", request.url.path, fault, town=person.only_town)
             raise Problem(
                 HTTPStatus.FORBIDDEN, "a change by a page needs its X-CSRF-Token, as GET /v1/session tells it"
             )

@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from api.errors import Problem
-from api.grants import grant_words
-from api.principals import digest
+from api.grants import grant_words, only_town
+from api.principals import digest, openid_actor
 from api.security import new_secret
 from sql import load_queries
 
@@ -41,6 +41,8 @@ LOGINS_MAX: Final = 20
 """Logins under way, those that wait for their turn among them: some two seconds of work."""
 EXPIRED_EVERY_S: Final = 3600.0
 _TRY_AGAIN_S: Final = 60.0
+RESERVED_NAMES: Final = frozenset({"service-token", "open", "openid", "key", "cli", "system", "ingest", "identity"})
+"""Names of accounts that the audit would not tell from those of programs."""
 _log = logging.getLogger("api")
 
 
@@ -137,7 +139,7 @@ class Logins:
             row = await self._changes.row(_QUERIES["account_to_prove"], {"name": name})
             # Others may have failed while this one waited. It counts as failed until it is proved: tries that come
             # at once would otherwise all be let through.
-            self._refuse_hasty(name, address)
+            self._refuse_hasty(name, address, only_town(row["towns"]) if row else None)
             self._by_address.failed(address)
             self._by_account.failed(name)
             reason = "there is no such account" if row is None else None
@@ -147,7 +149,7 @@ class Logins:
             proved = await self.passwords.prove(password_hash, password)
         if not proved or row is None:
             self._metrics.login_failures.inc()
-            self._refuse(name, address, reason or "the password is wrong")
+            self._refuse(name, address, reason or "the password is wrong", only_town(row["towns"]) if row else None)
             raise Problem(HTTPStatus.UNAUTHORIZED, "name or password is wrong", headers={"WWW-Authenticate": "Bearer"})
         self._by_address.give_back(address)
         self._by_account.forget(name)
@@ -166,7 +168,11 @@ class Logins:
         """
         if not claims.grants:
             self._audit.refused(
-                f"openid:{claims.name}", address, "session.open", claims.name, "no group grants anything"
+                openid_actor(claims.subject, claims.name),
+                address,
+                "session.open",
+                claims.name,
+                "no group grants anything",
             )
             raise Problem(HTTPStatus.FORBIDDEN, "nothing was granted to you here; ask the administrator")
         cookie = await self._open(
@@ -207,15 +213,15 @@ class Logins:
         )
         return cookie
 
-    def _refuse_hasty(self, name: str, address: str) -> None:
+    def _refuse_hasty(self, name: str, address: str, town: str | None = None) -> None:
         wait_s = max(self._by_address.wait_s(address), self._by_account.wait_s(name))
         if wait_s > 0:
-            self._refuse(name, address, "too many failed logins")
+            self._refuse(name, address, "too many failed logins", town)
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "too many failed logins; wait",
                 headers={"Retry-After": str(int(wait_s) + 1)},
             )
 
-    def _refuse(self, name: str, address: str, reason: str) -> None:
-        self._audit.refused("-", address, "session.open", name, reason)
+    def _refuse(self, name: str, address: str, reason: str, town: str | None = None) -> None:
+        self._audit.refused("-", address, "session.open", name, reason, town=town)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import OrderedDict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import DatabaseError
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
+from devices.models import IDENTIFIER_PATTERN
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -82,9 +84,12 @@ class Refusals:
         elif status != HTTPStatus.FORBIDDEN:
             return
         address = request.client.host if request.client else "unknown"
-        town = request.query_params.get("town")
-        subject = f"{request.method} {request.url.path}{f'?town={town}' if town else ''}"
-        self.refused(person.name, address, "access", subject, detail)
+        town = request.path_params.get("town") or request.query_params.get("town")
+        asked = "" if town is None or "town" in request.path_params else f"?town={town}"
+        subject = f"{request.method} {request.url.path}{asked}"
+        # A town that somebody made up has no administrator, and a text that is no id is none.
+        known = town if town and re.fullmatch(IDENTIFIER_PATTERN, town) else person.only_town
+        self.refused(person.name, address, "access", subject, detail, town=known)
 
     async def run(self) -> None:
         """Write what waits until cancelled."""

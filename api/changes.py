@@ -17,7 +17,7 @@ from api.grants import asking, towns_setting
 from sql import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from api.grants import Person
     from api.settings import ApiSettings
@@ -88,6 +88,13 @@ class Change:
                 "before": None if before is None else Jsonb(before),
                 "after": None if after is None else Jsonb(after),
             },
+        )
+
+    async def audit_all(self, notes: Sequence[Mapping[str, Any]]) -> None:
+        """Note many changes at once; each has `action`, `town_id`, `subject`, `before` and `after`, as `audit`."""
+        await self._connection.execute(
+            _QUERIES["add_audit_notes"],
+            {"actor": self._person.name, "address": self._address, "notes": Jsonb(list(notes))},
         )
 
 

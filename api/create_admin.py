@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.json import Jsonb
 
-from api.accounts import HASHER, PASSWORD_MAX, PASSWORD_MIN
+from api.accounts import HASHER, PASSWORD_MAX, PASSWORD_MIN, RESERVED_NAMES
 from api.security import new_secret
 from sql import load_queries
 
@@ -41,6 +41,9 @@ def create_admin(arguments: argparse.Namespace, settings: ApiSettings) -> int:
     """
     if settings.database_url is None:
         print("THUBON_DATABASE_URL: must be set", file=sys.stderr)
+        return EXIT_WRONG_SETTINGS
+    if arguments.name in RESERVED_NAMES:
+        print(f"create-admin: {arguments.name!r} is kept for programs; take another name", file=sys.stderr)
         return EXIT_WRONG_SETTINGS
     try:
         with psycopg.connect(settings.database_url.unicode_string(), connect_timeout=10) as connection:

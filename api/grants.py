@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 from api.errors import Problem, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
 EVERY_TOWN: Final = "*"
@@ -47,6 +47,12 @@ class Role(IntEnum):
 
 Grants = dict[str, Role]
 """Town, or `EVERY_TOWN` -> role."""
+
+
+def only_town(grants: Iterable[str]) -> str | None:
+    """Whose administrators may read of it: the one town's; None where there are several, or all."""
+    towns = set(grants)
+    return towns.pop() if len(towns) == 1 and EVERY_TOWN not in towns else None
 
 
 def read_grants(words: Mapping[str, str]) -> Grants:
@@ -96,6 +102,11 @@ class Person:
     def may_anywhere(self, role: Role) -> bool:
         """Whether it has a role in some town."""
         return any(granted >= role for granted in self.grants.values())
+
+    @property
+    def only_town(self) -> str | None:
+        """The one town it was granted anything in; None where there are several, or all."""
+        return only_town(self.grants)
 
     @property
     def expires_time(self) -> datetime | None:

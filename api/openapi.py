@@ -43,6 +43,7 @@ _REFUSALS: Final[dict[int, str]] = {
     401: "send 'Authorization: Bearer <token or key>', or log in by POST /v1/session",
     403: "this takes the role 'operator'",
     404: "there is no device 'hoi-an-air-99'",
+    408: "the file did not arrive within 60 s",
     409: "id: 'hoi-an-air-01' is taken or was; ids are never reused",
     412: "device: 'hoi-an-air-01' was changed since (version 4, not 3); read it again",
     413: "the body may have at most 16384 bytes",

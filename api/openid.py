@@ -18,7 +18,7 @@ import httpx
 import jwt
 
 from api.grants import Grants, Person, Role
-from api.principals import NotBelievedError
+from api.principals import NotBelievedError, openid_actor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ class OpenId:
             claims = self._claims(await self._verified(token, self._audience))
         except ProviderAwayError as error:
             raise NotBelievedError(f"the token cannot be checked: {error}") from None
-        return Person(f"openid:{claims.name}", "openid", claims.grants, claims.expires_s, proof=proof)
+        return Person(openid_actor(claims.subject, claims.name), "openid", claims.grants, claims.expires_s, proof=proof)
 
     async def _verified(self, token: str, audience: str) -> dict[str, Any]:
         try:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from api.accounts import PASSWORD_MAX, PASSWORD_MIN
+from api.accounts import PASSWORD_MAX, PASSWORD_MIN, RESERVED_NAMES
 from api.dependencies import Cursor, Identifier, Limit, Time
 from api.errors import bad_parameter
 from api.grants import EVERY_TOWN, Grants, Role, RoleName
@@ -58,6 +58,13 @@ class NewUser(BaseModel):
     display_name: DisplayName
     password: Password
     grants: GrantWish
+
+    @field_validator("name")
+    @classmethod
+    def _nobodys(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            raise ValueError("this name is kept for programs; take another")
+        return name
 
 
 class UserChange(BaseModel):

@@ -78,7 +78,9 @@ class AuditEntry(TypedDict):
     """A change, or attempts that were refused."""
 
     time: datetime
-    actor: Annotated[str, Field(description="account, `key:`, `openid:` or `cli:` and a name; `-`: nobody proved")]
+    actor: Annotated[
+        str, Field(description="account, `key:` or `cli:` and name, `openid:<sub>:<name>`; `-`: not proved")
+    ]
     address: str | None
     action: Annotated[str, Field(examples=["user.change"])]
     outcome: Literal["done", "refused"]

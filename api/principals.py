@@ -11,12 +11,13 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from psycopg import DatabaseError
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from api.errors import Problem
-from api.grants import EVERY_TOWN, Person, Role, read_grants
+from api.grants import EVERY_TOWN, Person, Role, only_town, read_grants
 from sql import load_queries
 
 if TYPE_CHECKING:
@@ -48,11 +49,14 @@ class NotBelievedError(Exception):
         actor: who it claims to be, as far as that was proved; `-`: not at all.
         expired: it was ours, so that its holder may be told that it has ended.
         wait_s: it has to wait so long; 0: it may try again.
+        town: the one town in which it was granted anything, where that is known.
     """
 
-    def __init__(self, reason: str, *, actor: str = "-", expired: bool = False, wait_s: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, *, actor: str = "-", expired: bool = False, wait_s: float = 0.0, town: str | None = None
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.actor = reason, actor
+        self.reason, self.actor, self.town = reason, actor, town
         self._expired, self._wait_s = expired, wait_s
 
     def problem(self) -> Problem:
@@ -74,6 +78,14 @@ class NotBelievedError(Exception):
 def digest(secret: str) -> bytes:
     """What is kept of a cookie, key or token: they are random enough that no slow hash is needed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def openid_actor(subject: str, name: str) -> str:
+    """A person of the provider as the audit has them.
+
+    People may choose their name at a provider, and not the `sub`: it stands first, quoted, so that no name feigns one.
+    """
+    return f"openid:{quote(subject, safe='')}:{name}"
 
 
 class Principals:
@@ -197,7 +209,7 @@ class Principals:
         if row is None:
             return None
         person = Person(
-            name=row["name"],
+            name=row["name"] if row["account_id"] else openid_actor(row["subject"], row["name"]),
             kind="account" if row["account_id"] else "openid",
             grants=read_grants(row["grants"]),
             expires_s=row["expires_time"].timestamp(),
@@ -213,11 +225,11 @@ class Principals:
         row = await self._changes.row(_QUERIES["key"], {"key_hash": proof}) if self._changes.possible else None
         if row is None:
             raise self._refused("no such key", address)
-        name = f"key:{row['name']}"
+        name, town = f"key:{row['name']}", only_town(row["grants"])
         if row["revoked_time"] is not None:
-            raise self._refused("this key was revoked", address, actor=name)
+            raise self._refused("this key was revoked", address, actor=name, town=town)
         if row["expires_time"] <= datetime.now(UTC):
-            raise self._refused("this key has expired", address, actor=name, expired=True)
+            raise self._refused("this key has expired", address, actor=name, expired=True, town=town)
         person = Person(
             name=name,
             kind="key",

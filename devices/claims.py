@@ -35,6 +35,11 @@ class Claimed:
     town_id: str
     issued: IssuedPassword | None  # shown this once; None: it has a credential already
 
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What the audit is told: which credential was issued, never its password."""
+        return {"credential": str(self.issued.credential_id) if self.issued else None}
+
 
 def new_code() -> str:
     """A new code, ten characters."""

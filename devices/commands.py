@@ -142,10 +142,11 @@ def _audit(
 
 
 def audit_import(connection: psycopg.Connection[Any], report: ImportReport, content: bytes) -> None:
-    """Leave an import in the audit of each town that it changed."""
+    """Leave an import in the audit of each town that it changed, and what each site and device was and became."""
     digest = hashlib.sha256(content).hexdigest()
     for town, devices in sorted(report.devices_by_town.items()):
         _audit(connection, "registry.import", town, "file", None, {"devices": devices, "sha256": digest})
+    run(connection, ask("audit_notes", actor=actor(), notes=Jsonb(report.notes)))
 
 
 def _changes(steps: Callable[[argparse.Namespace, Mapping[str, DeviceProfile]], Steps[Change]]) -> Any:
@@ -257,7 +258,7 @@ def _labels(connection: psycopg.Connection[Any], options: argparse.Namespace, _:
 
 def _claim(connection: psycopg.Connection[Any], options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> None:
     claimed = run(connection, claim(options.code, actor()))
-    _audit(connection, "device.claim", claimed.town_id, claimed.device_id, None, None)
+    _audit(connection, "device.claim", claimed.town_id, claimed.device_id, None, claimed.noted)
     connection.commit()
     print(f"{claimed.device_id} in {claimed.town_id} is claimed")
     if claimed.issued is not None:

@@ -7,6 +7,7 @@ write only where something changes, so that repeating an import touches no row.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
@@ -53,6 +54,7 @@ class ImportReport:
     changes: list[str] = field(default_factory=list)  # a line for each changed attribute of a stored site or device
     datastreams: SyncReport = field(default_factory=SyncReport)
     devices_by_town: dict[str, int] = field(default_factory=dict)  # new and changed ones
+    notes: list[dict[str, Any]] = field(default_factory=list)  # for the audit: what each of them was and became
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +292,14 @@ def _write_sites(file: RegistryFile, stored: _Stored, report: ImportReport) -> S
         known = stored.sites.get(site_id)
         if known is None:
             report.new_sites += 1
+            report.notes.append(_note("site", site_id, None, given))
             changed.append(given)
             continue
         site = replace(given, labels=known.labels, wards=given.wards if "ward" in file.columns else known.wards)
         if site != known:
             report.changed_sites += 1
             report.changes.extend(differences(f"site {site_id}", known, site))
+            report.notes.append(_note("site", site_id, known, site))
             changed.append(site)
         else:
             report.unchanged_sites += 1
@@ -332,6 +336,7 @@ def _write_devices(file: RegistryFile, stored: _Stored, report: ImportReport) ->
         else:
             report.changed_devices += 1
             report.changes.extend(differences(f"device {known.device_id}", known, wanted))
+        report.notes.append(_note("device", wanted.device_id, known, wanted))
         report.devices_by_town[wanted.town_id] = report.devices_by_town.get(wanted.town_id, 0) + 1
         changed.append(wanted)
         if wanted.gateway_id != (known.gateway_id if known else None):
@@ -360,6 +365,21 @@ def _with_stored(device: Device, known: Device, file: RegistryFile) -> Device:
         labels=device.labels if "labels" in file.columns else known.labels,
         commissioned_time=device.commissioned_time or known.commissioned_time,
     )
+
+
+def _note(kind: str, subject: str, known: Site | Device | None, wanted: Site | Device) -> dict[str, Any]:
+    """A change as the audit has it."""
+    return {
+        "action": f"{kind}.change" if known else f"{kind}.create",
+        "town_id": wanted.town_id,
+        "subject": subject,
+        "before": _plain(known) if known else None,
+        "after": _plain(wanted),
+    }
+
+
+def _plain(thing: Site | Device) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(thing).items()}
 
 
 def differences(what: str, known: Site | Device, wanted: Site | Device) -> Iterator[str]:

@@ -90,7 +90,9 @@ async def claim_device(
     try:
         async with services.changes.transaction(person) as transaction:
             claimed = await drive(transaction, claim(wish.code, person.name))
-            await transaction.audit("device.claim", subject=claimed.device_id, town=claimed.town_id)
+            await transaction.audit(
+                "device.claim", subject=claimed.device_id, town=claimed.town_id, after=claimed.noted
+            )
     except ChangeError as refusal:
         raise problem_of(refusal) from None
     issued = claimed.issued

@@ -10,14 +10,14 @@ from psycopg.rows import DictRow
 from api.access import PersonDep, Role, need
 from api.dependencies import TIME_MAX, NoParameters, ServicesDep
 from api.errors import not_found
-from api.grants import Person, grant_words, read_grants
+from api.grants import Person, grant_words, only_town, read_grants
 from api.openapi import refusals
 from api.people_queries import NewKey, PageQuery, roles_of
 from api.people_schemas import ApiKey, ApiKeys, NewApiKey
 from api.principals import KEY_PREFIX, digest
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
 from api.security import new_secret
-from api.views.users import check_grantable, check_towns, columns, only_town, shown_grants
+from api.views.users import check_grantable, check_towns, columns, shown_grants
 from sql import load_queries
 
 router = APIRouter(prefix="/v1", tags=["people"], dependencies=[need(Role.ADMINISTRATOR)])

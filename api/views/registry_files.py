@@ -32,6 +32,10 @@ _SHOWN = 1_000
 _TYPES = ("text/csv", XLSX_TYPE, "application/octet-stream")
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _one_at_a_time = asyncio.Semaphore(1)
+_UPLOADS_MAX = 4
+"""Files on their way at a time: each is kept in memory."""
+_UPLOAD_S = 60.0
+_uploads = asyncio.Semaphore(_UPLOADS_MAX)
 
 
 class _RehearsedError(Exception):
@@ -41,7 +45,7 @@ class _RehearsedError(Exception):
 @router.post(
     "/import",
     response_model=Import,
-    responses=refusals(400, 401, 403, 413, 415, 429, 503),
+    responses=refusals(400, 401, 403, 408, 413, 415, 429, 503),
     openapi_extra={
         "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}, XLSX_TYPE: _FILE}}
     },
@@ -61,8 +65,8 @@ async def import_registry(
     if _one_at_a_time.locked():
         detail = "another import runs; try again when it has ended"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": "10"})
+    content = await _upload(request)
     async with _one_at_a_time:
-        content = await _body(request)
         report = await _import(services, person, content, dry_run=query.dry_run)
     if report.faults and not query.dry_run:
         errors = [
@@ -103,6 +107,20 @@ async def export_registry(query: Annotated[ExportQuery, Query()], services: Serv
     return Response(content, media_type=kind, headers=headers)
 
 
+async def _upload(request: Request) -> bytes:
+    """The file, before anything is locked: a sender may stop in the middle of it."""
+    if _uploads.locked():
+        detail = "other files are being sent; try again when they have arrived"
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": "10"})
+    async with _uploads:
+        try:
+            async with asyncio.timeout(_UPLOAD_S):
+                return await _body(request)
+        except TimeoutError:
+            detail = f"the file did not arrive within {_UPLOAD_S:.0f} s"
+            raise Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers={"Connection": "close"}) from None
+
+
 async def _body(request: Request) -> bytes:
     content = bytearray()
     async for piece in request.stream():
@@ -135,6 +153,7 @@ async def _note(transaction: Change, report: ImportReport, digest: str, *, dry_r
     for town, devices in sorted(report.devices_by_town.items()):
         after = {"devices": devices, "sha256": digest}
         await transaction.audit("registry.import", subject="file", town=town, after=after)
+    await transaction.audit_all(report.notes)
 
 
 def _told(report: ImportReport, *, dry_run: bool) -> Import:

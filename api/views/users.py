@@ -1,6 +1,5 @@
 """Local accounts and what they were granted."""
 
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from api.access import PersonDep, Role, need
 from api.changes import Change
 from api.dependencies import NoParameters, ServicesDep
 from api.errors import Problem, bad_parameter, not_found
-from api.grants import EVERY_TOWN, Grants, Person, grant_words, read_grants
+from api.grants import EVERY_TOWN, Grants, Person, grant_words, only_town, read_grants
 from api.openapi import refusals
 from api.people_queries import NewUser, PageQuery, UserChange, UserPath, roles_of
 from api.people_schemas import User, Users
@@ -150,12 +149,6 @@ async def check_towns(change: Change, grants: Grants) -> None:
     unknown = await change.rows(_QUERIES["unknown_towns"], {"towns": towns})
     if unknown:
         raise bad_parameter("grants", f"there is no town '{unknown[0]['id']}'", where="body")
-
-
-def only_town(grants: Iterable[str]) -> str | None:
-    """Whose administrators may read of it: the one town's; None where there are several, or all."""
-    towns = set(grants)
-    return towns.pop() if len(towns) == 1 and EVERY_TOWN not in towns else None
 
 
 def columns(grants: Grants) -> dict[str, list[Any]]:

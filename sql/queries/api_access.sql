@@ -1,6 +1,6 @@
 -- name: session
 -- Who holds the cookie of a session that has not ended, and what they were granted.
-select s.account_id, s.expires_time, case when s.account_id is null then 'openid:' || s.name else a.name end as name,
+select s.account_id, s.expires_time, s.subject, coalesce(a.name, s.name) as name,
        coalesce(s.grants,
                 (select jsonb_object_agg(coalesce(g.town_id, '*'), g.role) from account_grant g
                  where g.account_id = s.account_id),
@@ -25,7 +25,10 @@ update api_key set last_used_time = now(), last_used_address = %(address)s where
 
 -- name: account_to_prove
 -- The password of an account, for a login.
-select account_id, name, password_hash, disabled_time from account where name = %(name)s;
+select account_id, name, password_hash, disabled_time,
+       array(select coalesce(g.town_id, '*') from account_grant g where g.account_id = a.account_id) as towns
+from account a
+where name = %(name)s;
 
 -- name: add_session
 -- Opens a session of the page.

@@ -4,6 +4,12 @@ insert into audit (actor, address, action, outcome, town_id, subject, detail, at
 values (%(actor)s, %(address)s, %(action)s, %(outcome)s, %(town)s, %(subject)s, %(detail)s, %(attempts)s,
         %(before)s::jsonb, %(after)s::jsonb);
 
+-- name: add_audit_notes
+-- Notes many changes of one person at once.
+insert into audit (actor, address, action, outcome, town_id, subject, before, after)
+select %(actor)s, %(address)s, n.action, 'done', n.town_id, n.subject, n.before, n.after
+from jsonb_to_recordset(%(notes)s::jsonb) as n (action text, town_id text, subject text, before jsonb, after jsonb);
+
 -- name: audit_page
 -- One page of the audit, newest first; every filter may be null.
 select audit_key, audit_time, actor, address, action, outcome, town_id, subject, detail, attempts, before, after

@@ -43,6 +43,40 @@ async def refusals(app: FastAPI, seed: Seed) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
+async def test_an_administrator_of_a_town_sees_what_was_refused_there(
+    app: FastAPI, stranger: httpx.AsyncClient, seed: Seed
+) -> None:
+    add_account(seed, "an", {"hoi-an": "viewer"})
+    add_account(seed, "boss", {"hoi-an": "administrator"})
+    add_account(seed, "chief", {"tam-ky": "administrator"})
+    key = add_key(seed, "school", {"hoi-an": "viewer"}, life_s=-1)
+    guess = await stranger.post("/v1/session", json={"name": "an", "password": "a guess"})
+    revoked = await stranger.get("/v1/towns", headers=bearer(key))
+    cookie = {"Cookie": page_headers(open_session(seed, "an"))["Cookie"]}
+    forged = await stranger.delete("/v1/session", headers=cookie)
+    role = await stranger.get("/v1/users", headers=cookie)
+    elsewhere = await stranger.get("/v1/devices?town=tam-ky", headers=cookie)
+    assert [answer.status_code for answer in (guess, revoked, forged, role, elsewhere)] == [401, 401, 403, 403, 400]
+    await app.state.services.audit.write()
+
+    async def seen(name: str) -> set[tuple[str, str]]:
+        cookie = {"Cookie": page_headers(open_session(seed, name))["Cookie"]}
+        items = (await stranger.get("/v1/audit?outcome=refused", headers=cookie)).json()["items"]
+        return {(item["actor"], item["subject"]) for item in items}
+
+    assert await seen("boss") == {
+        ("-", "an"), ("key:school", "/v1/towns"), ("an", "/v1/session"), ("an", "GET /v1/users"),
+    }  # fmt: skip
+    assert await seen("chief") == {("an", "GET /v1/devices?town=tam-ky")}
+
+
+@pytest.mark.parametrize("name", ["service-token", "open"])
+async def test_no_account_bears_the_name_of_a_program(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.post("/v1/users", json={**NEW_USER, "name": name, "grants": {"*": "viewer"}})
+    assert answer.status_code == 400
+    assert "kept for programs" in answer.text
+
+
 # --- Cookies ---------------------------------------------------------------------------------------------------------
 
 

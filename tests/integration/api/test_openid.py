@@ -78,7 +78,7 @@ async def test_groups_of_the_provider_become_roles_in_towns(
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     session = (await stranger.get("/v1/session")).json()
-    assert (session["name"], session["grants"]) == ("openid:binh", {"hoi-an": "engineer", "tam-ky": "viewer"})
+    assert (session["name"], session["grants"]) == ("openid:1234:binh", {"hoi-an": "engineer", "tam-ky": "viewer"})
     assert [town["id"] for town in (await stranger.get("/v1/towns")).json()["items"]] == ["tam-ky", "hoi-an"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,15 @@ import pytest
 
 from api import registry_schemas as shapes
 from api import schemas
+from api.views import registry_files
 from devices.registry_file import COLUMNS
 from devices.sheets import XLSX_TYPE
 from tests.integration.api.conftest import checked
 from tests.integration.api.people import add_account, add_key, bearer, open_session, page_headers
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import httpx
 
     from tests.integration.api.seed import Seed
@@ -173,6 +177,45 @@ async def test_a_file_is_rehearsed_imported_repeated_and_refused_row_by_row(clie
     assert "Content-Type" in await detail(await client.post("/v1/registry/import", content=good, headers={}), 415)
     large = await client.post("/v1/registry/import", content=b"x" * (16 * 1024 * 1024 + 1), headers=CSV)
     assert "at most 16777216 bytes" in await detail(large, 413)
+
+
+async def test_an_import_notes_each_site_and_device_before_and_after(client: httpx.AsyncClient, seed: Seed) -> None:
+    words = dict(zip(HEADER.split(","), ROW.split(","), strict=True))
+    moved = ROW.replace(words["latitude"], "15.8802")
+    for row in (ROW, moved):
+        answer = await client.post("/v1/registry/import", content=f"{HEADER}\n{row}\n".encode(), headers=CSV)
+        assert answer.status_code == 200, answer.text
+    query = (
+        "select action, town_id, (before ->> 'latitude')::float8, (after ->> 'latitude')::float8 from audit"
+        " where subject = 'ha-street' order by audit_key"
+    )
+    first = float(words["latitude"])
+    assert rows(seed, query) == [
+        ("site.create", "hoi-an", None, first),
+        ("site.change", "hoi-an", first, 15.8802),
+    ]
+    noted = rows(seed, "select action, actor, after ->> 'profile_id' from audit where subject = 'ha-lamp'")
+    assert noted == [("device.create", "service-token", words["profile"])]
+
+
+async def test_a_file_that_does_not_arrive_holds_up_no_other_import(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_files, "_UPLOAD_S", 2.0, raising=False)
+    begun = asyncio.Event()
+
+    async def stopping() -> AsyncIterator[bytes]:
+        yield HEADER.encode()
+        begun.set()
+        await asyncio.sleep(5)
+
+    slow = asyncio.create_task(client.post("/v1/registry/import", content=stopping(), headers=CSV))
+    await begun.wait()
+    await asyncio.sleep(0.2)
+    good = f"{HEADER}\n{ROW}\n".encode()
+    answer = await client.post("/v1/registry/import?dry_run=true", content=good, headers=CSV)
+    assert answer.status_code == 200, answer.text
+    assert (await slow).status_code == 408
 
 
 async def test_the_registry_goes_out_as_csv_and_xlsx_and_comes_back_unchanged(fleet: httpx.AsyncClient) -> None:
