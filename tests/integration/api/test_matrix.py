@@ -302,10 +302,19 @@ async def test_neither_town_sees_the_part_of_a_moved_device_that_is_the_others(
     assert "87.0613" in latest.text
 
 
+def without_attempts(text: str) -> str:
+    """The audit without who tried what in vain: its administrators read that of whoever tried something in a town."""
+    answer, end = json.JSONDecoder().raw_decode(text)
+    for item in answer["items"]:
+        if item["outcome"] == "refused":
+            del item["actor"], item["subject"]
+    return json.dumps(answer, ensure_ascii=False) + text[end:]
+
+
 def judged(method: str, path: str, status: int, text: str, enough: bool, town: str, target: str) -> list[str]:
     """What is wrong with an answer to somebody of a town who asks about a target."""
     (other,) = set(TOWNS) - {town}
-    said = text
+    said = without_attempts(text) if path == "/v1/audit" and status == 200 else text
     if status >= 400:
         # What was asked for may come back in a refusal, in quotes: it is what the asker said.
         body = told(BODIES.get((method, path)), target)
