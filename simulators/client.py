@@ -49,7 +49,8 @@ class DeviceClient:
             will: message the broker publishes when the connection breaks.
         """
         self._broker = link.broker
-        self._tls = link.tls
+        self._link = link
+        self._client_id = client_id
         self._loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[str] = self._loop.create_future()  # CONNACK: why refused, or empty
         self.lost: asyncio.Future[str] = self._loop.create_future()  # done as soon as the connection is gone: why
@@ -91,10 +92,11 @@ class DeviceClient:
             raise LostError(refused)
 
     def _open_socket(self) -> socket.socket:
-        opened = socket.create_connection((self._broker.host, self._broker.port), CONNECT_TIMEOUT_S)
+        door = self._link.door(self._client_id)
+        opened = socket.create_connection((self._broker.host, door.port), CONNECT_TIMEOUT_S)
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return self._tls.wrap_socket(opened, server_hostname=self._broker.host) if self._tls else opened
+            return door.tls.wrap_socket(opened, server_hostname=self._broker.host) if door.tls else opened
         except BaseException:
             opened.close()
             raise

@@ -44,15 +44,16 @@ class LightClient(asyncio.Protocol):
 
     async def connect(self) -> None:
         """Connect and log in."""
-        broker = self._link.broker
+        host = self._link.broker.host
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                door = await self._loop.run_in_executor(None, self._link.door, self._client_id)
                 await self._loop.create_connection(
                     lambda: self,
-                    broker.host,
-                    broker.port,
-                    ssl=self._link.tls,
-                    server_hostname=broker.host if self._link.tls else None,
+                    host,
+                    door.port,
+                    ssl=door.tls,
+                    server_hostname=host if door.tls else None,
                 )
                 waiting: set[asyncio.Future[Any]] = {self._answered, self.lost}
                 await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from simulators.certificates import Certificates
     from simulators.messages import Message
     from simulators.settings import Broker
 
@@ -38,6 +39,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """Where at the broker a device connects to."""
+
+    port: int
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """How devices reach the broker."""
 
@@ -46,10 +55,27 @@ class Link:
     version: Version = "3.1.1"
     qos: QoS = 1
     accounts: Mapping[str, Account] = field(default_factory=dict)  # by device; others use the broker URL's account
+    certificates: Certificates | None = None
+
+    def has_certificate(self, device_id: str) -> bool:
+        """Whether a device logs in with a certificate, and so with no account."""
+        return self.certificates is not None and device_id in self.certificates.devices
 
     def account(self, device_id: str) -> Account:
         """The account of a device."""
+        if self.has_certificate(device_id):
+            return Account(None, None)
         return self.accounts.get(device_id, Account(self.broker.user, self.broker.password))
+
+    def door(self, device_id: str) -> Door:
+        """Where a device connects to. May read files: not on the event loop.
+
+        Raises:
+            OSError: its certificate cannot be used.
+        """
+        if self.certificates is not None and self.has_certificate(device_id):
+            return Door(self.certificates.port, self.certificates.context(device_id))
+        return Door(self.broker.port, self.tls)
 
 
 class Client(Protocol):

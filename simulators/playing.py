@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulators.certificates import find_certificates
 from simulators.faults.plan import plan_faults
 from simulators.fleet import registry_csv
 from simulators.journal import Journal
@@ -22,11 +23,13 @@ from simulators.link import Link, read_accounts, tls_context
 from simulators.moments import local_midnight_s
 from simulators.run import CLIENTS, RunPlan, run
 from simulators.scenario import Scenario, load_scenario, scenario_names
-from simulators.settings import Broker, read_settings
+from simulators.settings import Broker, SimulatorSettings, read_settings
 from simulators.signals import DAY_S
 from simulators.siting import build_fleet, local_today
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simulators.fleet import SimulatedDevice
 
 logger = logging.getLogger(__name__)
@@ -145,18 +148,39 @@ def _plan(arguments: argparse.Namespace, scenario: Scenario) -> RunPlan:
     return RunPlan(start_s, end_s, arguments.duration, arguments.rate, scenario.readings_per_message, arguments.client)
 
 
+def _link(settings: SimulatorSettings, arguments: argparse.Namespace, fleet: Sequence[SimulatedDevice]) -> Link:
+    """How the fleet reaches the broker.
+
+    Raises:
+        ValueError: accounts or certificates are not as they have to be.
+        OSError: a file cannot be read.
+    """
+    broker, ca_file = Broker(settings.broker_url), settings.broker_ca_file
+    accounts = read_accounts(settings.simulators_credentials_file) if settings.simulators_credentials_file else {}
+    certificates = None
+    if settings.simulators_certificates_dir is not None:
+        if not broker.tls:
+            raise ValueError("THUBON_SIMULATORS_CERTIFICATES_DIR: certificates need a broker at mqtts://")
+        certificates = find_certificates(
+            settings.simulators_certificates_dir,
+            (device.device_id for device in fleet if device.gateway_id is None),
+            settings.simulators_certificates_port,
+            ca_file,
+        )
+    tls = tls_context(broker, ca_file)
+    return Link(broker, tls, arguments.mqtt, arguments.qos, accounts, certificates)
+
+
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.broker:
         os.environ["THUBON_BROKER_URL"] = arguments.broker
     settings = read_settings()
-    broker = Broker(settings.broker_url)
-    accounts = read_accounts(settings.simulators_credentials_file) if settings.simulators_credentials_file else {}
-    link = Link(broker, tls_context(broker, settings.broker_ca_file), arguments.mqtt, arguments.qos, accounts)
     scenario, day, fleet = _built(arguments)
+    link = _link(settings, arguments, fleet)
     plan = _plan(arguments, scenario)
     faults = plan_faults(fleet, scenario.faults, scenario.seed, day)
     _allow_files(len(fleet))
-    logger.info("%d devices of scenario %s to %s", len(fleet), arguments.scenario, broker)
+    logger.info("%d devices of scenario %s to %s", len(fleet), arguments.scenario, link.broker)
     header = {
         "scenario": arguments.scenario,
         "seed": scenario.seed,

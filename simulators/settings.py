@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr
+from pydantic import AfterValidator, DirectoryPath, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,6 +33,12 @@ class SimulatorSettings(BaseSettings):
     broker_ca_file: FilePath | None = Field(default=None, description="authority of the broker's certificate (mqtts)")
     simulators_credentials_file: FilePath | None = Field(
         default=None, description="CSV with device, username and password: the accounts of the devices"
+    )
+    simulators_certificates_dir: DirectoryPath | None = Field(
+        default=None, description="folder with <device>.crt and <device>.key of devices that log in with certificates"
+    )
+    simulators_certificates_port: int = Field(
+        default=8884, ge=1, le=65_535, description="port of the broker where it asks for certificates"
     )
 
 

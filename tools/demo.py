@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data-dir", type=Path, default=Path(".demo"), help="where data, logs and passwords go (.demo)"
     )
     parser.add_argument("--scenario", default="demo", help="what the simulators play (demo)")
-    parser.add_argument("--history-hours", type=float, default=24.0, help="history before the first start (24)")
+    parser.add_argument("--history-hours", type=float, default=56.0, help="history before the first start (56)")
     return parser
 
 

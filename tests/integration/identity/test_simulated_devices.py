@@ -1,9 +1,10 @@
-"""Simulated devices at a broker that knows each of them: own accounts, over TLS, by both clients."""
+"""Simulated devices at a broker that knows each of them: own accounts and certificates, over TLS, by both clients."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -74,6 +75,61 @@ def test_simulated_devices_log_in_with_their_own_accounts_over_tls_and_may_send_
     assert any(message.topic.endswith("/gateway") for message in messages)
     # From MQTT 5 on the broker says so when it does not let a message pass.
     assert all(message.acknowledged_us is not None and not message.refused_by_broker for message in messages)
+
+
+@pytest.mark.parametrize(("client", "version"), [("light", "5"), ("paho", "5")])
+def test_devices_with_certificates_log_in_with_them_and_the_others_with_their_passwords(
+    city: City, issued: tuple[Path, Path], tmp_path: Path, client: str, version: str
+) -> None:
+    scenario, accounts = issued
+    fleet = [device.device_id for device in build_fleet(load_scenario(str(scenario))) if device.gateway_id is None]
+    by_certificate, others = fleet[::2], fleet[1::2]
+    for device_id in by_certificate:
+        city.certificate(device_id)
+    # Whose certificate is used needs no password: theirs are wrong here.
+    wrong = tmp_path / "accounts.csv"
+    lines = accounts.read_text().splitlines()
+    wrong.write_text("\n".join(line + "x" * (line.split(",")[0] in by_certificate) for line in lines) + "\n")
+    journal = tmp_path / "run.jsonl.gz"
+    done = _simulate(
+        *("run", "--scenario", str(scenario), "--client", client, "--mqtt", version, "--journal", str(journal)),
+        *("--from", "2026-11-20T02:00:00+07:00", "--until", "2026-11-20T03:00:00+07:00"),
+        THUBON_BROKER_URL=f"mqtts://127.0.0.1:{city.broker.port_of(8883)}",
+        THUBON_BROKER_CA_FILE=str(city.ca),
+        THUBON_SIMULATORS_CREDENTIALS_FILE=str(wrong),
+        THUBON_SIMULATORS_CERTIFICATES_DIR=str(_some(city, by_certificate, tmp_path / "certificates")),
+        THUBON_SIMULATORS_CERTIFICATES_PORT=str(city.broker.port_of(8884)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(by_certificate) + len(others)} connections made, 0 failed or lost" in done.stdout
+    messages = read_journal(journal).messages
+    assert {message.topic.split("/")[3] for message in messages} == set(fleet)
+    assert all(message.acknowledged_us is not None and not message.refused_by_broker for message in messages)
+
+
+def _some(city: City, devices: list[str], folder: Path) -> Path:
+    """A folder with certificates of these devices alone."""
+    folder.mkdir()
+    for device_id in devices:
+        for ending in ("crt", "key"):
+            shutil.copy(city.folder / "tls" / f"{device_id}.{ending}", folder)
+    return folder
+
+
+def test_load_goes_over_tls(city: City, issued: tuple[Path, Path]) -> None:
+    scenario, _ = issued
+    command = ["load", "--scenario", str(scenario), "--rate", "500", "--seconds", "1"]
+    done = _simulate(*command, **_over_tls(city, "simulators"))
+    assert done.returncode == 0, done.stderr
+    sent = re.search(r"([\d,]+) messages, ([\d,]+) readings in .* s; ([\d,]+) acknowledged", done.stdout)
+    assert sent is not None, done.stdout
+    assert sent[1] == sent[3]
+    assert int(sent[2].replace(",", "")) >= 400
+    # Who does not trust the broker's authority sends it nothing.
+    settings = {name: value for name, value in _over_tls(city, "simulators").items() if name != "THUBON_BROKER_CA_FILE"}
+    done = _simulate(*command, **settings)
+    assert done.returncode == 1
+    assert "certificate verify failed" in done.stderr
 
 
 def _over_tls(city: City, user: str) -> dict[str, str]:
