@@ -122,6 +122,11 @@ LIGHTING: Final = _formulas(
         "devices.lighting.faults:lamp_faults",
     ),
     (
+        "lighting.silence/1", "Mất liên lạc", "Silence", "1",
+        "no report for three reporting intervals", "TALQ communicationFailure; devices/lighting/rules.yaml",
+        "devices.lighting.faults:is_silent",
+    ),
+    (
         "lighting.cabinet-faults/1", "Lỗi tủ", "Cabinet faults", "1",
         "rules of devices/lighting/rules.yaml; lamps that are dark or silent with their cabinet are suppressed",
         "project policy after TALQ",

@@ -9,13 +9,12 @@ from api.operations import environment, environment_day, lighting, lighting_day,
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import date, datetime
 
     from api.database import Database
     from api.operations.board import Figures
     from api.operations.fleet import Fleet
     from api.operations.present import Present
-    from api.operations.summary import Summary
+    from api.operations.summary import Day, Summary
     from devices.models import Domain
 
 
@@ -25,7 +24,7 @@ class DomainIndices:
 
     read: Callable[[Database, Fleet, int], Awaitable[Any]]  # what of the past is needed, by the time in microseconds
     figures: Callable[[Fleet, Present, Any], Figures]  # pure
-    summary: Callable[[Database, str, Fleet, date, datetime], Awaitable[Summary]]  # a local day
+    summary: Callable[[Day], Awaitable[Summary]]  # a local day
     ranked_by: tuple[str, ...]  # figures a ranking may go by
 
 

@@ -13,17 +13,16 @@ from api.operations.columns import newest, number
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import read_history
 from api.operations.noise import band_of, local_hours
-from api.operations.summary import day_span, make_summary
+from api.operations.summary import make_summary
 from devices.environment import flood, limits, noise, rain, sites, vn_aqi, wind
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from api.database import Database
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History
-    from api.operations.summary import Summary
+    from api.operations.summary import Day, Summary
     from api.schemas import Figure
 
 _BEFORE: Final = 7
@@ -72,25 +71,24 @@ _KEPT: Final = level("kept", Bilingual("Trong giới hạn", "Within limits"), 0
 _EXCEEDED: Final = level("exceeded", Bilingual("Vượt giới hạn", "Above the limit"), 1)
 
 
-async def read_day(database: Database, _town: str, fleet: Fleet, day: date, now: datetime) -> Summary:
+async def read_day(asked: Day) -> Summary:
     """The day's figures of each site and of the town."""
-    start, _ = day_span(day)
+    fleet, day, now_us = asked.fleet, asked.day, asked.now_us
     hours = await read_history(
-        database,
+        asked.database,
         fleet,
         fleet.keys_of(
             fleet.observing(
                 *air.PROPERTIES, "water-level", "rainfall", "sound-level-equivalent", "wind-gust", "water-depth"
             )
         ),
-        first_s=int(start.timestamp()) - _BEFORE * 3600,
+        first_s=asked.start_s - _BEFORE * 3600,
         steps=_BEFORE + 24,
         step_s=3600,
         wanted=("max", "last", "energy"),
         tail=True,
     )
     figures = Figures()
-    now_us = int(now.timestamp() * 1e6)
     _add_aqi(figures, fleet, hours, now_us)
     for stream in fleet.observing("water-level"):
         _add_levels(figures, fleet, hours, stream, day, now_us)

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from devices.figures import MISSING_TEXTS, Missing
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from api.schemas import Figure, Level, Name, Obtained
+    from devices.figures import Figures as Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ REASONS: Final[Mapping[str, Bilingual]] = MappingProxyType(
             "Neither PM2.5 nor PM10 has 18 hours of the day.",
         ),
         "no-alarm-levels": Bilingual("Chưa đặt mức báo động cho trạm này.", "No alarm levels are set for this gauge."),
+        "cabinet-out": Bilingual("Tủ mất điện.", "Its cabinet is out."),
         "opposite-directions": Bilingual("Gió triệt tiêu nhau.", "The directions cancel out."),
     }
 )
@@ -113,6 +116,25 @@ def figure(
         "indicative": indicative,
         "detail": detail,
     }
+
+
+def index_line(kind: FigureKind, indices: Indices, row: int, common: Mapping[str, Any], **more: Any) -> Figure:
+    """A figure out of an index of many things."""
+    value, reason = indices.at(row)
+    words = MISSING_TEXTS[Missing(int(indices.missing[row]))] if reason else None
+    return figure(kind, value, reason=reason, reason_text=words, **common, **more)
+
+
+def newest_of(lines: Sequence[Figure]) -> int | None:
+    """Of some figures the newest observation, Unix microseconds; None where none has one."""
+    times = [line["phenomenon_time"] for line in lines if line["phenomenon_time"] is not None]
+    return round(max(times).timestamp() * 1e6) if times else None
+
+
+def coverage_of(lines: Sequence[Figure]) -> float | None:
+    """Mean coverage of some figures, each weighing the same; None where there is none."""
+    shares = [line["coverage"] or 0.0 for line in lines]
+    return sum(shares) / len(shares) if shares else None
 
 
 def severity_of(figures: list[Figure]) -> int | None:

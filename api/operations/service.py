@@ -14,6 +14,7 @@ from api.operations.board import make_board
 from api.operations.domains import INDICES
 from api.operations.fleet import read_fleet, read_version
 from api.operations.present import read_present
+from api.operations.summary import Day, day_span
 
 if TYPE_CHECKING:
     from datetime import date
@@ -134,4 +135,5 @@ class Operations:
 
     async def _make_summary(self, town: str, domain: Domain, day: date) -> Summary:
         fleet = await self.fleet(town, domain)
-        return await INDICES[domain].summary(self._database, town, fleet, day, datetime.now(UTC))
+        start, end = day_span(day)
+        return await INDICES[domain].summary(Day(self._database, fleet, day, start, end, datetime.now(UTC)))

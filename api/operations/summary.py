@@ -15,10 +15,38 @@ from api.windows import LOCAL_ZONE
 if TYPE_CHECKING:
     from datetime import date
 
+    from api.database import Database
     from api.operations.board import Figures
     from api.operations.fleet import Fleet
     from api.operations.schemas import SiteSummary
     from api.schemas import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A local day of a fleet, as it is asked for."""
+
+    database: Database
+    fleet: Fleet
+    day: date
+    start: datetime  # inclusive, UTC; the next, too
+    end: datetime  # exclusive
+    now: datetime
+
+    @property
+    def start_s(self) -> int:
+        """Start, Unix seconds."""
+        return int(self.start.timestamp())
+
+    @property
+    def now_us(self) -> int:
+        """Now, Unix microseconds."""
+        return round(self.now.timestamp() * 1e6)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the day is over."""
+        return self.end <= self.now
 
 
 @dataclass(frozen=True, slots=True)

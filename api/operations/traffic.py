@@ -11,12 +11,12 @@ import numpy as np
 from api.operations import observed
 from api.operations.board import Figures
 from api.operations.columns import number
-from api.operations.figures import FigureKind, figure, level
+from api.operations.figures import FigureKind, coverage_of, figure, index_line, level, newest_of
 from api.operations.history import newest_reports, read_history, read_recent, read_slots
 from api.operations.traffic_counts import compare_hours, counted, coverage, hourly, observed_s, zero_states
 from api.operations.traffic_road import road_indices
 from api.windows import LOCAL_ZONE
-from devices.figures import MISSING_TEXTS, UNKNOWN, Missing
+from devices.figures import MISSING_TEXTS, UNKNOWN, Missing, because
 from devices.models import Bilingual
 from devices.profiles import load_catalogue
 from devices.traffic import calendars, comparison, flow, incidents, pcu, service
@@ -190,22 +190,19 @@ def traffic_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figures:
 def _town(figures: Figures, now_us: int, flows: list[Figure], shares: list[Figure], indices: list[Figure]) -> None:
     known = [line["value"] for line in flows if line["value"] is not None]
     note = {"counters": len(flows), "counted": len(known)}
-    figures.of_town.append(
-        figure(FLOW, sum(known) if known else None, now_us=now_us, time_us=_newest(flows), detail=note)
-    )
+    figures.of_town.append(figure(FLOW, sum(known) if known else None, detail=note, **_common(flows, now_us)))
     judged = [line for line in shares if line["value"] is not None]
     congested = [line for line in judged if (line["detail"] or {}).get("state_number") in _CONGESTED_STATES]
     figures.of_town.append(
         figure(
             CONGESTED,
             float(len(congested)) if judged else None,
-            now_us=now_us,
-            time_us=_newest(shares),
             reason="too-few-readings",
             level=level("congested", Bilingual("Có ùn tắc", "Congestion"), 2)
             if congested
             else level("free", Bilingual("Không ùn tắc", "No congestion"), 0),
             detail={"sites": len(shares), "judged": len(judged)},
+            **_common(shares, now_us),
         )
     )
     times = [line["value"] for line in indices if line["value"] is not None]
@@ -213,17 +210,21 @@ def _town(figures: Figures, now_us: int, flows: list[Figure], shares: list[Figur
         figure(
             TRAVEL_TIME,
             float(np.mean(times)) if times else None,
-            now_us=now_us,
-            time_us=_newest(indices),
             reason="too-few-readings",
             detail={"counters": len(indices), "judged": len(times), "mean": "each counter weighs the same"},
+            **_common(indices, now_us),
         )
     )
 
 
-def _newest(lines: Sequence[Figure]) -> int | None:
-    times = [line["phenomenon_time"] for line in lines if line["phenomenon_time"] is not None]
-    return int(max(times).timestamp() * 1e6) if times else None
+def _common(lines: Sequence[Figure], now_us: int) -> dict[str, Any]:
+    """What a figure of the town bears of those it is made of."""
+    return {
+        "now_us": now_us,
+        "time_us": newest_of(lines),
+        "coverage": coverage_of(lines),
+        "flagged": sum(line["flagged"] for line in lines),
+    }
 
 
 def free_flow_of(fleet: Fleet, windows: SlotWindows, speed: Stream, now_us: int) -> tuple[NDArray[np.float64], Indices]:
@@ -380,13 +381,6 @@ def _zero_level(state: int) -> Level | None:
     return level(calendars.FLOW_STATES[state], calendars.FLOW_STATE_NAMES[state], _FLOW_SEVERITY[state])
 
 
-def index_line(kind: FigureKind, indices: Indices, row: int, common: dict[str, Any], **more: Any) -> Figure:
-    """A figure out of an index of many things."""
-    value, reason = indices.at(row)
-    words = MISSING_TEXTS[Missing(int(indices.missing[row]))] if reason else None
-    return figure(kind, value, reason=reason, reason_text=words, **common, **more)
-
-
 def _suspect(
     inputs: Inputs, speed: Stream | None, counts: Sequence[Stream], free: NDArray[np.float64], rule: service.Drop
 ) -> incidents.Suspicion | None:
@@ -394,6 +388,14 @@ def _suspect(
         return None
     _, values = newest_reports(inputs.recent[speed.profile], speed.at, rule.periods + rule.before_periods)
     by_class = values[..., [stream.slot for stream in counts]]
-    total = np.nansum(by_class, axis=-1)
-    total[np.isnan(by_class).all(axis=-1)] = np.nan
-    return incidents.suspicion(values[..., speed.slot], total, free, rule)
+    # A report without one of its classes has no count: a part of it would look like vehicles held back.
+    found = incidents.suspicion(values[..., speed.slot], by_class.sum(axis=-1), free, rule)
+    return incidents.Suspicion(found.kind, because(found.drop, _uncounted(by_class[:, -rule.periods :])))
+
+
+def _uncounted(by_class: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Why counters have no count in any of their newest reports: codes of `Missing`; (devices, reports, classes)."""
+    there = ~np.isnan(by_class)
+    codes = np.where(there.any(axis=(1, 2)), Missing.CLASS_MISSING, Missing.NO_READING)
+    counted = np.asarray(np.all(there, axis=2)).any(axis=1)
+    return np.where(counted, 0, codes).astype(np.uint8)

@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from api.operations.board import Figures
-from api.operations.columns import number
-from api.operations.figures import FigureKind, figure, level
+from api.operations.columns import newest, number
+from api.operations.figures import FigureKind, coverage_of, figure, index_line, level, newest_of
 from api.operations.history import read_history, read_slots
-from api.operations.summary import day_span, make_summary
-from api.operations.traffic import COUNT, FREE_FLOW_DAYS, SPEED, free_flow_of, index_line
+from api.operations.summary import make_summary
+from api.operations.traffic import COUNT, FREE_FLOW_DAYS, SPEED, free_flow_of
 from api.operations.traffic_counts import counted, coverage, full_rate, missing_classes
 from devices.figures import MISSING_TEXTS, Missing, because
 from devices.models import Bilingual
 from devices.traffic import comparison, flow, service
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from api.database import Database
-    from api.operations.fleet import Fleet, Stream
+    from api.operations.fleet import Stream
     from api.operations.history import History, SlotWindows
-    from api.operations.summary import Summary
+    from api.operations.summary import Day, Summary
+    from api.schemas import Figure
 
 _DAY_S: Final = 86_400
 VOLUME: Final = FigureKind(
@@ -79,58 +77,56 @@ USUAL_DAY: Final = FigureKind(
 )
 
 
-async def read_day(database: Database, _town: str, fleet: Fleet, day: date, now: datetime) -> Summary:
+async def read_day(asked: Day) -> Summary:
     """The day's figures of each counter and of the town."""
-    start, end = day_span(day)
-    counts = fleet.observing(COUNT)
+    fleet = asked.fleet
+    counts, speeds = fleet.observing(COUNT), fleet.observing(SPEED)
+    weeks, days = timedelta(weeks=comparison.WEEKS), timedelta(days=FREE_FLOW_DAYS)
     hours = await read_history(
-        database,
+        asked.database,
         fleet,
         fleet.keys_of(counts),
-        first_s=int(start.timestamp()),
+        first_s=asked.start_s,
         steps=24,
         step_s=3600,
-        wanted=("weight", "weight_by_value"),
+        wanted=("last", "weight", "weight_by_value"),
         tail=True,
     )
-    past = await read_slots(
-        database, fleet, counts, length_s=86_400, first=start - timedelta(weeks=comparison.WEEKS), last=start
-    )
-    free = await read_slots(
-        database, fleet, fleet.observing(SPEED), length_s=3600, first=start - timedelta(days=FREE_FLOW_DAYS), last=start
-    )
-    figures, now_us = Figures(), int(now.timestamp() * 1e6)
-    volumes: list[NDArray[np.float64]] = []
+    past = await read_slots(asked.database, fleet, counts, length_s=_DAY_S, first=asked.start - weeks, last=asked.start)
+    free = await read_slots(asked.database, fleet, speeds, length_s=3600, first=asked.start - days, last=asked.start)
+    figures = Figures()
+    lines: list[Figure] = []
     for profile in sorted({stream.profile for stream in counts}):
         of_profile = [stream for stream in counts if stream.profile == profile]
-        volumes.append(_profile(figures, fleet, of_profile, hours, past, int(start.timestamp()), end <= now, now_us))
-    for speed in fleet.observing(SPEED):
-        _speeds(figures, fleet, hours, speed, free, int(start.timestamp()), now_us)
-    total = np.concatenate(volumes) if volumes else np.zeros(0)
-    known = total[~np.isnan(total)]
-    detail = {"counters": len(total), "counted": len(known)}
-    figures.of_town.append(figure(VOLUME, float(known.sum()) if len(known) else None, now_us=now_us, detail=detail))
+        lines += _profile(figures, asked, of_profile, hours, past)
+    for speed in speeds:
+        _speeds(figures, asked, hours, speed, free)
+    figures.of_town.append(_of_town(lines, asked.now_us))
     return make_summary(fleet, figures, datetime.now(UTC))
 
 
-def _profile(
-    figures: Figures,
-    fleet: Fleet,
-    counts: list[Stream],
-    hours: History,
-    past: SlotWindows,
-    start_s: int,
-    complete: bool,
-    now_us: int,
-) -> NDArray[np.float64]:
-    at = counts[0].at
+def _of_town(lines: Sequence[Figure], now_us: int) -> Figure:
+    known = [line["value"] for line in lines if line["value"] is not None]
+    return figure(
+        VOLUME,
+        sum(known) if known else None,
+        now_us=now_us,
+        time_us=newest_of(lines),
+        coverage=coverage_of(lines),
+        flagged=sum(line["flagged"] for line in lines),
+        detail={"counters": len(lines), "counted": len(known)},
+    )
+
+
+def _profile(figures: Figures, asked: Day, counts: list[Stream], hours: History, past: SlotWindows) -> list[Figure]:
+    fleet, complete, at = asked.fleet, asked.complete, counts[0].at
     counts = [stream for stream in counts if np.array_equal(stream.at, at)]
     by_class = np.stack([counted(hours, stream) for stream in counts])
     by_hour = by_class.sum(axis=0)  # (devices, 24); NaN where a class is missing
     of_class = np.where(np.isnan(by_class).all(axis=2), np.nan, np.nansum(by_class, axis=2))
-    volume: NDArray[np.float64] = of_class.sum(axis=0)
+    volume = of_class.sum(axis=0)
     why = missing_classes(of_class)
-    first_s = start_s - comparison.WEEKS * 7 * _DAY_S
+    first_s = asked.start_s - comparison.WEEKS * 7 * _DAY_S
     # A day against days, each as the rate of the time observed; the newest one is of hours.
     reports = np.stack([hours.count[hours.rows(stream), :, stream.slot].sum(axis=1) for stream in counts])
     now = [
@@ -151,28 +147,32 @@ def _profile(
     few = np.where(np.isnan(whole) & complete, Missing.TOO_FEW_READINGS, 0).astype(np.uint8)
     difference = because(compared.difference, np.where(why > 0, why, few).astype(np.uint8))
     share = coverage(hours, counts).mean(axis=1)
-    rows = hours.rows(counts[0])
+    rows, slots = hours.rows(counts[0]), [stream.slot for stream in counts]
+    lines = []
     for row, device in enumerate(at.tolist()):
         there = ~np.isnan(by_hour[row])
         busiest = int(np.nanargmax(by_hour[row])) if there.any() else None
         common: dict[str, Any] = {
-            "now_us": now_us,
+            "now_us": asked.now_us,
+            "time_us": newest(hours.last_us[rows[row]][:, slots]),
             "coverage": float(share[row]),
-            "flagged": int(hours.flagged[rows[row]].sum()),
+            "flagged": int(hours.flagged[rows[row]][:, slots].sum()),
         }
         detail = {
             "busiest_hour": f"{busiest:02}:00" if busiest is not None else None,
             "vehicles_of_it": number(by_hour[row, busiest]) if busiest is not None else None,
         }
+        of_day = figure(
+            VOLUME,
+            float(volume[row]),
+            reason=Missing(int(why[row])).code,
+            reason_text=MISSING_TEXTS[Missing(int(why[row]))],
+            detail=detail,
+            **common,
+        )
+        lines.append(of_day)
         figures.of_site[fleet.devices[device].site] += [
-            figure(
-                VOLUME,
-                float(volume[row]),
-                reason=Missing(int(why[row])).code,
-                reason_text=MISSING_TEXTS[Missing(int(why[row]))],
-                detail=detail,
-                **common,
-            ),
+            of_day,
             index_line(
                 USUAL_DAY,
                 difference,
@@ -181,25 +181,30 @@ def _profile(
                 detail={"usual": number(compared.usual.value[row]), "weeks": int(compared.weeks[row])},
             ),
         ]
-    return volume
+    return lines
 
 
-def _speeds(
-    figures: Figures, fleet: Fleet, hours: History, speed: Stream, free_hours: SlotWindows, start_s: int, now_us: int
-) -> None:
+def _speeds(figures: Figures, asked: Day, hours: History, speed: Stream, free_hours: SlotWindows) -> None:
+    fleet = asked.fleet
     rows = hours.rows(speed)
     weight, by_value = (hours.added[name][rows, :, speed.slot] for name in ("weight", "weight_by_value"))
     with np.errstate(invalid="ignore", divide="ignore"):
         speeds = np.where(by_value > 0, weight / by_value, np.nan)
-    free, _ = free_flow_of(fleet, free_hours, speed, start_s * 1_000_000)
-    table = service.service_table(datetime.fromtimestamp(start_s, UTC).date())
+    free, _ = free_flow_of(fleet, free_hours, speed, asked.start_s * 1_000_000)
+    table = service.service_table(asked.day)
     served = service.level_of_service(speeds, free[:, None], table)
     mean = flow.space_mean_speed(speeds, np.nan_to_num(weight))
+    share = hours.coverage(speed).mean(axis=1)
     planning, buffer = service.planning_time_index(speeds, free), service.buffer_index(speeds)
     for row, device in enumerate(speed.at.tolist()):
         known = ~np.isnan(served.share.value[row])
         jammed = float(((served.state[row] >= 2) & known).sum())  # noqa: PLR2004 congested and jammed
-        common: dict[str, Any] = {"now_us": now_us, "coverage": float(hours.coverage(speed)[row].mean())}
+        common: dict[str, Any] = {
+            "now_us": asked.now_us,
+            "time_us": newest(hours.last_us[rows[row], :, speed.slot]),
+            "coverage": float(share[row]),
+            "flagged": int(hours.flagged[rows[row], :, speed.slot].sum()),
+        }
         figures.of_site[fleet.devices[device].site] += [
             index_line(DAY_SPEED, mean, row, common),
             figure(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from devices.figures import ratio
+from devices.lighting.faults import is_silent
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def cabinet_faults(
         rules: the thresholds.
     """
     many, lamp_rule, rule = len(cabinets.time_s), rules.lamp, rules.cabinet
-    silent = ~(now_s - cabinets.time_s <= lamp_rule.stale_intervals * cabinets.interval_s)
+    silent = is_silent(cabinets.time_s, now_s, cabinets.interval_s, lamp_rule)
     low, high = (lamp_rule.voltage_nominal_v * (1 + side * lamp_rule.voltage_tolerance) for side in (-1, 1))
     lost = cabinets.voltage_v < rule.phase_lost_v
     all_lost, fed = lost.sum(axis=1) == _PHASES, ~lost & ~np.isnan(cabinets.voltage_v)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devices.lighting.rules import LampRules
 
 FORMULA: Final = "lighting.lamp-faults/1"
+SILENCE_FORMULA: Final = "lighting.silence/1"
 FAULTS: Final = (
     "lamp-failure",
     "day-burning",
@@ -85,7 +86,7 @@ def lamp_faults(
         rule: the thresholds.
     """
     last_s = newest(reports.time_s)
-    silent = ~(now_s - last_s <= rule.stale_intervals * interval_s)
+    silent = is_silent(last_s, now_s, interval_s, rule)
     dark = _dark(reports, rated_w, rule)
     by_hand = np.isin(cabinet_mode, _BY_HAND)
     level, power, factor, voltage = (
@@ -106,6 +107,18 @@ def lamp_faults(
         bits[where] |= bit
     bits[silent] = COMMUNICATION
     return LampFaults(bits=bits, dark=dark & ~silent, judged=~silent, unfed=(voltage < rule.supply_lost_v) & ~silent)
+
+
+def is_silent(last_s: FloatArray, now_s: float, interval_s: FloatArray, rule: LampRules) -> BoolArray:
+    """Whether devices have said nothing for too many of their reporting intervals: stale, which is not failed.
+
+    Args:
+        last_s: Unix seconds of the newest report, NaN: none; shape (n,).
+        now_s: Unix seconds.
+        interval_s: reporting intervals; shape (n,).
+        rule: how many intervals.
+    """
+    return np.asarray(~(now_s - last_s <= rule.stale_intervals * interval_s))
 
 
 def _dark(reports: Reports, rated_w: FloatArray, rule: LampRules) -> BoolArray:

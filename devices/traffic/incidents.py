@@ -42,7 +42,8 @@ def suspicion(speed_km_h: FloatArray, count: FloatArray, free_flow_km_h: FloatAr
 
     Args:
         speed_km_h: of equal periods, oldest first, the newest last, NaN: none; shape (..., t).
-        count: vehicles of each period, NaN: not observed; shape (..., t).
+        count: vehicles of each period, NaN: not observed; shape (..., t). Without counts of the newest periods and of
+            enough before them, a queue and an incident cannot be told apart.
         free_flow_km_h: of the site, NaN: not known, the drop alone decides then; shape (...).
         rule: the thresholds.
     """
@@ -57,8 +58,10 @@ def suspicion(speed_km_h: FloatArray, count: FloatArray, free_flow_km_h: FloatAr
 
     flow_before, flow_known = _median(count[..., : -rule.periods][..., -rule.before_periods :], rule.before_min)
     came = _mean(count[..., -rule.periods :])
-    held_back = flow_known & (came < flow_before * (rule.flow_kept_percent / 100))
-    kind = np.where(known, np.where(slow, np.where(held_back, 2, 1), 0), UNKNOWN).astype(np.uint8)
+    held_back = came < flow_before * (rule.flow_kept_percent / 100)
+    told_apart = flow_known & ~np.isnan(came)
+    kind = np.where(slow, np.where(told_apart, np.where(held_back, 2, 1), UNKNOWN), 0)
+    kind = np.where(known, kind, UNKNOWN).astype(np.uint8)
     with np.errstate(invalid="ignore", divide="ignore"):
         drop = (usual - newest[..., -1]) / usual * 100.0
     return Suspicion(

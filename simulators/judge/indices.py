@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from simulators.judge.air import HOUR_FULL, HOURS_BEFORE, PARTICLES, POLLUTANTS, of_day, of_hour
 from simulators.judge.lamps import (
@@ -178,7 +178,9 @@ def _lighting(api: Api, fleet: Fleet, town: str) -> tuple[int, float, Wrongs]:
     of_lamps = ranked(api, town, "lighting", "lamp-faults")
     lamps, cabinets = _plain_lighting(fleet, town, of_lamps.generated_s)
     told = {
-        lamp["device"]: lamp["faults"] for figure in of_lamps.figures.values() for lamp in figure["detail"]["lamps"]
+        lamp["device"]: _with_silence(lamp)
+        for figure in of_lamps.figures.values()
+        for lamp in figure["detail"]["lamps"]
     }
     wrongs = _compare(lamps, told, LAMP_FAULTS)
     by = "cabinet-faults"
@@ -186,9 +188,15 @@ def _lighting(api: Api, fleet: Fleet, town: str) -> tuple[int, float, Wrongs]:
     ranking = ranked(api, town, "lighting", by)
     of_boxes = of_each_device(api, ranking, by, boxes, lambda figure: str(figure["detail"]["device"]))
     wrongs += _compare(
-        cabinets, {name: each.figure["detail"]["faults"] for name, each in of_boxes.items()}, CABINET_FAULTS
+        cabinets, {name: _with_silence(each.figure["detail"]) for name, each in of_boxes.items()}, CABINET_FAULTS
     )
     return len(lamps) + len(cabinets), of_lamps.generated_s, wrongs
+
+
+def _with_silence(told: Mapping[str, Any]) -> list[str]:
+    """Faults that are told of a device; its silence, which is no fault and stands apart, among them."""
+    silent = told["silent"] and "suppressed" not in told["faults"]
+    return [*told["faults"], "communication"] if silent else list(told["faults"])
 
 
 def _compare(verdicts: Mapping[str, Verdict], told: Mapping[str, Sequence[str]], judged: frozenset[str]) -> Wrongs:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from api.operations.lighting import faulty_lamps
+from api.operations.lighting_lamp_lines import PlainLamps, faults_line, silence_line
+from api.operations.lighting_lamps import faulty_lamps
 from devices.lighting import faults
 
 NOW_US = 1_763_910_000_000_000
@@ -38,3 +39,39 @@ def test_where_no_lamp_speaks_there_is_neither_a_number_nor_a_level(bits: list[i
     found = faulty_lamps(np.array(bits, np.uint16), np.zeros(len(bits), np.bool_), NOW_US)
 
     assert (found["value"], found["level"], found["reason"]) == (None, None, reason)
+
+
+def lamps_of_a_site(bits: list[int]) -> PlainLamps:
+    many = len(bits)
+    judged = [not each & (SILENT | HIDDEN) for each in bits]
+    newest_s = [NOW_US / 1e6 - (30.0 if speaks else 1_800.0) for speaks in judged]
+    names = [f"lamp-{at}" for at in range(many)]
+    states = [0] * many
+    none = [False] * many
+    return PlainLamps(
+        names, bits, newest_s, judged, [64.0] * many, ("learnt",) * many, states, states, states, states, none
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "value", "reason", "silent", "coverage"),
+    [
+        ([0, SILENT], 0, None, 1, 0.5),
+        ([faults.LAMP_FAILURE, SILENT, SILENT, 0], 1, None, 2, 0.5),
+        ([SILENT, SILENT], None, "not-current", 2, 0.0),
+        ([HIDDEN, HIDDEN], None, "cabinet-out", 2, 0.0),
+    ],
+)
+def test_a_silent_lamp_of_a_site_is_no_faulty_one(
+    bits: list[int], value: int | None, reason: str | None, silent: int, coverage: float
+) -> None:
+    plain, rows = lamps_of_a_site(bits), list(range(len(bits)))
+
+    found, silence = faults_line(plain, rows, NOW_US), silence_line(plain, rows, NOW_US)
+
+    assert (found["value"], found["reason"], found["coverage"]) == (value, reason, coverage)
+    assert found["detail"] is not None
+    assert not [lamp for lamp in found["detail"]["lamps"] if "communication" in lamp["faults"]]
+    assert [lamp["silent"] for lamp in found["detail"]["lamps"]].count(True) == silent
+    assert silence["level"] is not None
+    assert (silence["value"], silence["level"]["id"], silence["formula"]) == (silent, "silent", "lighting.silence/1")

@@ -235,6 +235,7 @@ def road(*newest: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:  # type
         ([(12, 9), (NONE, 0), (5, 2)], 45, "incident"),
         ([(NONE, 0), (NONE, 0), (NONE, 0)], 45, "?"),  # an empty road is not suspicious
         ([(NONE, 0), (NONE, 0), (5, 1)], 45, "none"),  # one slow vehicle is no queue
+        ([(12, NONE), (10, NONE), (11, NONE)], 45, "?"),  # without counts a queue and an incident look the same
     ],
 )
 def test_a_lasting_fall_of_the_speed_is_suspicious(newest: list[tuple[float, float]], free: float, kind: str) -> None:
@@ -275,10 +276,10 @@ def _plainly(rows: list[tuple[float, float]], free: float) -> str:
         return "none"
     flow_before = [n for _, n in before if not math.isnan(n)]
     came = [n for _, n in newest if not math.isnan(n)]
-    held = len(flow_before) >= rule.before_min and came
-    if held and statistics.fmean(came) < statistics.median(flow_before) * (rule.flow_kept_percent / 100):
-        return "incident"
-    return "queue"
+    if len(flow_before) < rule.before_min or not came:
+        return "?"
+    held = statistics.fmean(came) < statistics.median(flow_before) * (rule.flow_kept_percent / 100)
+    return "incident" if held else "queue"
 
 
 def test_the_past_weeks_are_whole_weeks_ago() -> None:
