@@ -45,10 +45,6 @@ where account_id = %(account_id)s;
 -- Ends a session.
 delete from page_session where session_hash = %(session_hash)s;
 
--- name: end_sessions_of
--- Ends all sessions of an account but one.
-delete from page_session where account_id = %(account_id)s and session_hash is distinct from %(but)s;
-
 -- name: end_old_sessions
 -- Throws away what has ended by itself.
 with attempt as (delete from openid_attempt where expires_time < now())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sql import load_queries
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+_ROOT = Path(__file__).parents[3]
+_PACKAGES = ("api", "devices", "ingest", "simulators", "sql", "tools")
 _FILES = sorted(
     file.name.removesuffix(".sql") for file in (files("sql") / "queries").iterdir() if file.name.endswith(".sql")
 )
@@ -30,6 +30,25 @@ def test_every_query_has_a_description_and_a_statement(file: str) -> None:
 
 def test_the_folder_holds_query_files_alone() -> None:
     assert [file.name for file in (files("sql") / "queries").iterdir() if not file.name.endswith(".sql")] == []
+
+
+def test_no_query_lies_about_that_no_code_names() -> None:
+    modules = [
+        module
+        for package in _PACKAGES
+        for module in (_ROOT / package).rglob("*.py")
+        if "node_modules" not in module.parts
+    ]
+    named = {
+        node.value
+        for module in modules
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    queries = {(file, name) for file in _FILES for name in load_queries(file)}
+    queries |= {("devices", file.stem) for file in (_ROOT / "devices" / "queries").glob("*.sql")}
+    assert len(queries) > 100
+    assert sorted((file, name) for file, name in queries if name not in named) == []
 
 
 def test_an_unknown_file_is_an_error() -> None:
