@@ -66,6 +66,17 @@ class Sketch:
         """Of no readings."""
         return cls(np.zeros(0, np.intp), np.zeros(0, np.int32), np.zeros(0, np.int64), groups)
 
+    @classmethod
+    def side_by_side(cls, sketches: Sequence[Sketch]) -> Sketch:
+        """Groups of the first, then those of the second, and so on; at least one."""
+        offsets = np.cumsum([0, *(sketch.groups for sketch in sketches)])
+        return cls(
+            np.concatenate([sketch.group + offset for sketch, offset in zip(sketches, offsets, strict=False)]),
+            np.concatenate([sketch.bin for sketch in sketches]),
+            np.concatenate([sketch.count for sketch in sketches]),
+            int(offsets[-1]),
+        )
+
     def merged(self, other: Sketch) -> Sketch:
         """Both together, exactly."""
         if not len(self.group):

@@ -7,7 +7,7 @@ tail longer; spans up to it came late, and their windows are folded anew from al
 
 Every step is one transaction on one snapshot, over the session that holds the lead, so that whatever is killed at
 whatever time, windows, `through` and the changes still to look at agree. What is in memory is worked out again at the
-start: which devices have a tail.
+start: which devices have a tail. Quarters folded lately stay in memory until their hour is made of them (`Recent`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import psycopg
 from ingest.aggregation import store
 from ingest.aggregation.fleet import Fleet
 from ingest.aggregation.partial_windows import Work
+from ingest.aggregation.recent import Recent
 from ingest.aggregation.windows import COARSER, DAY, HOUR, QUARTER, SECOND_US, Length, end_of, start_of
 from ingest.changes import CHANGE, read_changes
 from ingest.parameters import array_text
@@ -62,6 +63,7 @@ class Keeper:
         self._first: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._last: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._rows: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._recent = Recent()
 
     def lead(self) -> bool:
         """Try to become the one that works; the lead ends with the session."""
@@ -128,6 +130,8 @@ class Keeper:
         if not taken:
             return 0
         changes = read_changes([row["changes"] for row in taken])
+        if not all(row["changes"] for row in taken):
+            self._recent.forget_all()  # a rebuild wrote windows
         device = changes["device_key"]
         # The version comes with the changes: a query of its own for each would cost a slow fleet a tenth of all.
         unknown = bool((self._fleet.kind_numbers(device) < 0).any())
@@ -169,7 +173,7 @@ class Keeper:
             rows = np.maximum(self._rows[devices], self._expected_rows(work, devices, until))
             size = max(1, int(np.searchsorted(np.cumsum(rows), _BLOCK_ROWS)))
             size = min(size, _BLOCK_DEVICES)
-            self._fold(work, devices[:size], until[:size])
+            self._fold(number, devices[:size], until[:size])
             return True
         return False
 
@@ -188,7 +192,7 @@ class Keeper:
                     waiting &= (over <= now_us) & (self._first > self._boundary_us(work, now_us))
                 devices = np.flatnonzero(waiting)[:_BLOCK_DEVICES]
                 if len(devices):
-                    self._roll(work, devices, finer, coarser)
+                    self._roll(number, devices, finer, coarser)
                     return True
         return False
 
@@ -217,11 +221,14 @@ class Keeper:
             self._first = np.append(self._first, np.full(grow, NONE))
             self._last = np.append(self._last, np.full(grow, _NEVER))
             self._rows = np.append(self._rows, np.zeros(grow, dtype=np.int64))
+        self._recent.begin(len(self._through), len(self._works))
 
-    def _fold(self, work: Work, devices: NDArray[np.intp], until: NDArray[np.int64]) -> None:
+    def _fold(self, number: int, devices: NDArray[np.intp], until: NDArray[np.int64]) -> None:
+        work = self._works[number]
         keys = devices.astype(np.int32)
         begun = self._through[devices] != _NEVER
         after = np.where(begun, self._through[devices], self._first[devices] - 1)
+        windows = None
         with self._connection.transaction():
             observations = store.read_observations(self._connection, work.kind, keys, after, until)
             through = self._through.copy()
@@ -240,6 +247,8 @@ class Keeper:
             through[devices] = np.where(through[devices] <= after, until, through[devices])
             self._advance(devices, through, unrolled)
         self._through, self._unrolled = through, unrolled
+        if windows is not None:
+            self._recent.add(number, work, windows)
         done = until >= self._last[devices]
         self._first[devices] = np.where(done, NONE, until + 1)
         self._last[devices[done]] = _NEVER
@@ -283,6 +292,7 @@ class Keeper:
         if not len(touched):
             return
         device, start = touched.T
+        self._recent.forget(device)
         shift = work.kind.shift_us
         after = start + int(shift.min()) - 1
         until = np.minimum(start + QUARTER * SECOND_US - 1 + int(shift.max()), self._through[device])
@@ -304,16 +314,31 @@ class Keeper:
             fine = self._read(work, finer, parents, low, low + coarser * SECOND_US)
             self._write_over(work, coarser, work.roll_up(fine, coarser))
 
-    def _roll(self, work: Work, devices: NDArray[np.intp], finer: Length, coarser: Length) -> None:
+    def _roll(self, number: int, devices: NDArray[np.intp], finer: Length, coarser: Length) -> None:
+        work = self._works[number]
         low = start_of(self._unrolled[coarser][devices], coarser)
         unrolled = {**self._unrolled, coarser: self._unrolled[coarser].copy()}
         unrolled[coarser][devices] = NONE
         with self._connection.transaction():
-            high = end_of(self._through[devices], coarser)
-            fine = self._read(work, finer, devices.astype(np.int32), low, high)
+            fine = self._finer(number, devices, finer, low, end_of(self._through[devices], coarser))
             self._write_over(work, coarser, work.roll_up(fine, coarser))
             self._advance(devices, self._through, unrolled)
         self._unrolled = unrolled
+
+    def _finer(
+        self, number: int, devices: NDArray[np.intp], finer: Length, low: NDArray[np.int64], high: NDArray[np.int64]
+    ) -> Windows:
+        """Windows of some devices, each in its span, out of memory where they are there; high is after their last."""
+        work, recent = self._works[number], self._recent
+        here = recent.whole_from(devices, low) if finer == QUARTER else np.zeros(len(devices), dtype=np.bool_)
+        if here.any():
+            row = self._connection.execute(store.QUERIES["rebuilt"]).fetchone()
+            here &= not (row and row["rebuilt"])
+        parts = list(recent.take_out(number, work, devices[here], low[here])) if here.any() else []
+        if not here.all():
+            away = ~here
+            parts.append(self._read(work, finer, devices[away].astype(np.int32), low[away], high[away]))
+        return work.together(parts)
 
     def _read(
         self, work: Work, length_s: int, keys: NDArray[np.int32], low: NDArray[np.int64], high: NDArray[np.int64]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from devices.reductions.rows import Rows
+from devices.reductions.sketch import Sketch
 from devices.reductions.table import REDUCTIONS, Aggregation
 from ingest.aggregation.store import BASIC, FLAGS, Windows
 from ingest.aggregation.windows import QUARTER, SECOND_US, start_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from devices.reductions.rows import Partials
-    from devices.reductions.sketch import Sketch
     from ingest.aggregation.fleet import Kind
     from ingest.aggregation.store import Observations
 
@@ -159,6 +161,42 @@ class Work:
         _add_flags(new, cells, left.flags)
         new.changed_us[at] = np.maximum(new.changed_us[at], left.changed_us)
         return new, stands
+
+    def as_stored(self, windows: Windows) -> Windows:
+        """As they are when read back: moments are stored about the mean that sum and count give."""
+        partials = dict(windows.partials)
+        known = partials["count"] > 0
+        partials["mean_of_moment"] = np.divide(
+            partials["sum"], partials["count"], out=np.zeros(len(known)), where=known
+        )
+        return replace(windows, partials=partials)
+
+    def together(self, parts: Sequence[Windows]) -> Windows:
+        """Windows of several blocks, sorted; of a window that stands in several, the last one."""
+        if len(parts) == 1:
+            return parts[0]
+        flags = None
+        if any(part.flags is not None for part in parts):
+            none = [np.zeros((len(part.flagged), FLAGS), dtype=np.int64) for part in parts]
+            flags = np.concatenate(
+                [zero if part.flags is None else part.flags for part, zero in zip(parts, none, strict=True)]
+            )
+        names = [name for name in parts[0].partials if name != "sketch"]
+        partials: Partials = {name: np.concatenate([part.partials[name] for part in parts]) for name in names}
+        if "sketch" in parts[0].partials:
+            partials["sketch"] = Sketch.side_by_side([part.partials["sketch"] for part in parts])
+        whole = Windows(
+            np.concatenate([part.device_key for part in parts]),
+            np.concatenate([part.start_us for part in parts]),
+            np.concatenate([part.changed_us for part in parts]),
+            np.concatenate([part.flagged for part in parts]),
+            partials,
+            flags,
+        )
+        key = _key(whole)
+        order = np.argsort(key, kind="stable")
+        last = np.r_[key[order[1:]] != key[order[:-1]], np.ones(min(1, len(order)), dtype=np.bool_)]
+        return self.take(whole, order[last])
 
     def roll_up(self, fine: Windows, length_s: int) -> Windows:
         """Coarser windows of all these windows."""

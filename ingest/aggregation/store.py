@@ -29,6 +29,9 @@ QUERIES: Final = load_queries("aggregation")
 BASIC: Final = ("count", "sum", "min-with-time", "max-with-time", "first", "last", "variance")
 """The reductions that every datastream keeps."""
 
+_IN_VAIN: Final = 1.5
+"""Rows read for each row wanted, at most, when devices are read in one span."""
+
 FLAGS: Final = len(Quality)
 """Flags that are counted, bit 1 first."""
 
@@ -83,6 +86,17 @@ class Observations:
         """How many rows."""
         return len(self.device_key)
 
+    def taken(self, wanted: NDArray[np.bool_]) -> Observations:
+        """Some of these rows."""
+        return Observations(
+            self.device_key[wanted],
+            self.time_us[wanted],
+            self.received_us[wanted],
+            self.value[wanted],
+            self.flagged[wanted],
+            None if self.quality is None else self.quality[wanted],
+        )
+
 
 @dataclass(slots=True)
 class Windows:
@@ -107,15 +121,32 @@ def read_observations(
     after_us: NDArray[np.int64],
     until_us: NDArray[np.int64],
 ) -> Observations:
-    """Rows of some devices, each in its own span (after, until]."""
+    """Rows of some devices, each in its own span (after, until], sorted by device and time where devices ascend."""
+    first_us, last_us = int(after_us.min()), int(until_us.max())
+    # All in one go where that reads few rows in vain: asking for each device by itself costs several rows' time.
+    alike = (last_us - first_us) * len(device_keys) <= _IN_VAIN * int((until_us - after_us).sum())
+    if alike and (device_keys[1:] > device_keys[:-1]).all():
+        asked = {
+            "device_keys": array_text(device_keys.tolist()),
+            "first_us": first_us,
+            "last_us": last_us,
+        }
+        data = b"".join(copy_out.rows(connection, QUERIES["read_span"], asked))
+        found = _observations_of(kind, data)
+        place = np.searchsorted(device_keys, found.device_key)
+        wanted = (found.time_us > after_us[place]) & (found.time_us <= until_us[place])
+        return found if wanted.all() else found.taken(wanted)
     parameters = {
         "device_keys": array_text(device_keys.tolist()),
         "after_us": array_text(after_us.tolist()),
         "until_us": array_text(until_us.tolist()),
-        "first_us": int(after_us.min()),
-        "last_us": int(until_us.max()),
+        "first_us": first_us,
+        "last_us": last_us,
     }
-    data = b"".join(copy_out.rows(connection, QUERIES["read_observations"], parameters))
+    return _observations_of(kind, b"".join(copy_out.rows(connection, QUERIES["read_observations"], parameters)))
+
+
+def _observations_of(kind: Kind, data: bytes) -> Observations:
     slots = len(kind.slots)
     parts: list[Observations] = []
     for size, columns in stream.decode(data, _OBSERVATION):

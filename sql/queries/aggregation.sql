@@ -56,6 +56,10 @@ from window_change order by change_key limit %(limit)s
 -- Changes that were looked at.
 delete from window_change where change_key = any(%(change_keys)s::bigint[])
 
+-- name: rebuilt
+-- Whether a rebuild wrote windows that the aggregator has not heard of.
+select exists (select from window_change where octet_length(changes) = 0) as rebuilt
+
 -- name: seal
 -- Before this time windows are sealed. Held until the end of the transaction, so that no observation goes meanwhile.
 select coalesce((extract(epoch from nullif(before_time, '-infinity')) * 1000000)::bigint, -9223372036854775808)
@@ -77,6 +81,17 @@ copy (
       and r.phenomenon_time <= timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
     order by r.phenomenon_time
   ) o
+) to stdout (format binary)
+
+-- name: read_span
+-- Rows of some devices, all in one span (after, until].
+copy (
+  select o.device_key, o.phenomenon_time, o.received_time, o.value_by_slot, o.quality_by_slot
+  from observation_set o
+  where o.device_key = any(%(device_keys)s::integer[])
+    and o.phenomenon_time > timestamptz 'epoch' + %(first_us)s::bigint * interval '1 microsecond'
+    and o.phenomenon_time <= timestamptz 'epoch' + %(last_us)s::bigint * interval '1 microsecond'
+  order by o.device_key, o.phenomenon_time
 ) to stdout (format binary)
 
 -- name: read_windows
@@ -193,7 +208,9 @@ select device_key, (extract(epoch from through_time) * 1000000)::bigint as throu
 from aggregation_state where device_key = any(%(device_keys)s::integer[])
 
 -- name: note_rebuild
--- A block of a rebuild is done: written in the transaction that does it.
+-- A block of a rebuild is done: written in the transaction that does it. A change that names nothing tells the aggregator that
+-- windows are not as it wrote them.
+with told as (insert into window_change (changes) values (''))
 insert into rebuild_block (rebuild, day_time, first_device)
 values (%(rebuild)s, timestamptz 'epoch' + %(day_us)s::bigint * interval '1 microsecond', %(first_device)s)
 on conflict do nothing
