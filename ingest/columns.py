@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.records import Message, Rejection
-    from ingest.registry import RegistrySnapshot
+    from ingest.registry import Layout, RegistrySnapshot
     from ingest.route import Route
+    from ingest.shapes import Shapes
 
 QUALITY_BITS: Final = {None: 0, "00": 0, "01": 1, "02": 2}
 """Instrument status (TT 10/2021/TT-BTNMT) -> quality bit set: measuring, calibrating, fault."""
@@ -51,6 +52,7 @@ class Columns:
     flat: array[float] = field(default_factory=lambda: array("d"))
     rejections: list[Rejection] = field(default_factory=list)
     statuses: list[tuple[int, str, int]] = field(default_factory=list)  # device index, word, message
+    shapes: dict[int, Shapes] = field(default_factory=dict)  # by layout, what row_shape points into
     payload_bytes: int = 0
 
     def add_messages(self, messages: Sequence[Message], routes: Sequence[Route]) -> int:
@@ -63,6 +65,13 @@ class Columns:
         self.received.frombytes(nothing)
         self.missing.frombytes(nothing)
         return first
+
+    def shapes_of(self, layout: Layout) -> Shapes:
+        """The shapes that this batch's rows of a layout point into."""
+        shapes = self.shapes.get(layout.index)
+        if shapes is None:
+            shapes = self.shapes[layout.index] = layout.shapes_for_a_batch()
+        return shapes
 
     def truncate_rows(self, rows: int, values: int) -> None:
         """Forget the rows after the first `rows`, and their values."""

@@ -176,8 +176,8 @@ class _Hand:
 
     def take(self, index: int, device: RegisteredDevice, items: Sequence[Item]) -> bool:
         """Take one device's rows; False when anything asks for the slow path (rows may have been taken then)."""
-        layout = device.layout
-        shape_of = layout.shape_of
+        shapes = self._columns.shapes_of(device.layout)
+        place_of = shapes.place_of.get
         device_index = device.index
         for item in items:
             ts = item.ts
@@ -186,11 +186,11 @@ class _Hand:
                 return False
             values = item.values
             names = tuple(values)
-            shape = shape_of.get(names) or layout.shape(names)
-            if shape.unknown:
+            shape = place_of(names)
+            if shape is None and (shape := shapes.place(names)) is None:
                 return False
             self.flat.extend(values.values())
-            self._rows.append((index, device_index, shape.index, quality, ts * 1_000))
+            self._rows.append((index, device_index, shape, quality, ts * 1_000))
         return True
 
     def take_worded(self, index: int, device: RegisteredDevice, family: Family, payload: bytes) -> bool:

@@ -214,11 +214,11 @@ class _Walk:
                     detail = f"{name}: {detail}"
                     subject = {"name": name, "value": value, **about}
                     self._refuse(reason, detail, 0, device_id=device.device_id, **subject)
-        if good:
-            columns = self._columns
+        columns = self._columns
+        if good and (shape := columns.shapes_of(layout).place(tuple(good))) is not None:
             columns.row_message.append(self._index)
             columns.row_device.append(device.index)
-            columns.row_shape.append(layout.shape(tuple(good)).index)
+            columns.row_shape.append(shape)
             columns.row_quality.append(quality)
             columns.row_time_us.append(time_us)
             columns.flat.extend(array("d", good.values()))

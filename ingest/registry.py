@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from devices.profiles import load_catalogue
 from devices.quality_rules import QualityRules, rules_of
+from ingest.shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-_KEPT_SHAPES: Final = 4_096
-"""Bound on remembered key sets a layout; a device that shuffles its keys only empties the cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One set of datastream names, in the order in which a payload held them, against a layout."""
-
-    index: int  # in Layout.shapes
-    width: int  # how many readings
-    known: NDArray[np.intp]  # positions of the names the layout knows, shape (k,)
-    column: NDArray[np.intp]  # column (slot - 1) of each known name, shape (k,)
-    unknown: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +53,16 @@ class Layout:
     converting: NDArray[np.intp]  # columns whose factor or addend changes a value
     rules: Rules
     words_of: Mapping[str, Mapping[str, float]]  # of the datastreams that take words, by name
-    shapes: list[Shape] = field(default_factory=list)
-    shape_of: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+    shapes: Shapes
 
-    def shape(self, names: tuple[str, ...]) -> Shape:
-        """The shape of these names, from the cache or made now."""
-        shape = self.shape_of.get(names)
-        if shape is not None:
-            return shape
-        if len(self.shape_of) >= _KEPT_SHAPES:
-            # Columns that are being collected point into `shapes`, so that list only grows within a batch;
-            # the worker empties both between batches.
-            self.shape_of.clear()
-        known = [i for i, name in enumerate(names) if name in self.column_of]
-        shape = Shape(
-            index=len(self.shapes),
-            width=len(names),
-            known=np.array(known, dtype=np.intp),
-            column=np.array([self.column_of[names[i]] for i in known], dtype=np.intp),
-            unknown=tuple(name for name in names if name not in self.column_of),
-        )
-        self.shapes.append(shape)
-        self.shape_of[names] = shape
-        return shape
+    def shapes_for_a_batch(self) -> Shapes:
+        """What a new batch notes its shapes in: those met so far, or none again once there were too many.
 
-    def forget_shapes_above_bound(self) -> None:
-        """Drop the cache when it outgrew its bound; only between batches."""
-        if len(self.shapes) > _KEPT_SHAPES:
-            self.shapes.clear()
-            self.shape_of.clear()
+        Batches that are collected or written keep the list that their rows point into.
+        """
+        if self.shapes.full:
+            self.shapes = Shapes(self.column_of)
+        return self.shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +161,11 @@ def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], La
         factor[column], addend[column] = row["factor"], row["addend"]
         words[column] = row["words"]
         names[column] = row["name"]
+    column_of = {name: column for column, name in enumerate(names) if name}
     layout = Layout(
         index=len(layouts),
         slots=slots,
-        column_of={name: column for column, name in enumerate(names) if name},
+        column_of=column_of,
         lower=lower,
         upper=upper,
         factor=factor,
@@ -206,6 +175,7 @@ def _layout(rows: Sequence[Mapping[str, Any]], layouts: dict[tuple[Any, ...], La
         names=names,
         converting=np.flatnonzero((factor != 1) | (addend != 0)),
         rules=_rules(rows, slots, names, lower, upper),
+        shapes=Shapes(column_of),
     )
     layouts[signature] = layout
     return layout

@@ -58,13 +58,13 @@ def validate(columns: Columns, rules: TimeRules, *, subjects: int) -> Checked:
     if len(row_device):
         snapshot = columns.snapshot
         row_layout = snapshot.layout_of[row_device]
-        widths = [np.array([shape.width for shape in layout.shapes], dtype=np.int64) for layout in snapshot.layouts]
         row_shape = np.frombuffer(columns.row_shape, dtype=np.int32)
         present = np.flatnonzero(np.bincount(row_layout, minlength=len(snapshot.layouts))).tolist()
         row_width = np.empty(len(row_device), dtype=np.int64)
         for index in present:
             rows = row_layout == index
-            row_width[rows] = widths[index][row_shape[rows]]
+            widths = np.array([len(shape) for shape in columns.shapes[index].columns], dtype=np.int64)
+            row_width[rows] = widths[row_shape[rows]]
         offset = np.cumsum(row_width) - row_width
         for index in present:
             rows = np.flatnonzero(row_layout == index) if len(present) > 1 else np.arange(len(row_device))
@@ -85,12 +85,12 @@ def _gather(
     flat = np.frombuffer(columns.flat, dtype=np.float64)
     value = np.full((len(rows), layout.slots), np.nan)
     shapes = row_shape[rows]
-    present = np.flatnonzero(np.bincount(shapes, minlength=len(layout.shapes))).tolist()
+    present = np.flatnonzero(np.bincount(shapes)).tolist()
     for index in present:
-        shape = layout.shapes[index]
+        shape = columns.shapes[layout.index].columns[index]
         at = np.flatnonzero(shapes == index) if len(present) > 1 else np.arange(len(rows))
         first = offset[rows[at]]
-        value[at[:, None], shape.column] = flat[first[:, None] + shape.known]
+        value[at[:, None], shape] = flat[first[:, None] + np.arange(len(shape))]
     changed = convert(value, layout) if layout.converting.size else None
     message = np.frombuffer(columns.row_message, dtype=np.int32)[rows]
     received_us = np.array([message.received_us for message in columns.messages], dtype=np.int64)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 8_333
 
 
-def start_load(port: int, shape: str, messages: int, devices: int, *login: str) -> subprocess.Popen[str]:
-    """The publisher, encoding its messages; it starts at a line on its standard input."""
+def start_load(port: int, shape: str, messages: int, devices: int, *options: str) -> subprocess.Popen[str]:
+    """The publisher, with options of its command line; it starts at a line on its standard input."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.load", str(port), shape, str(messages), str(devices), *login],
+        [sys.executable, "-m", "tests.benchmarks.load", str(port), shape, str(messages), str(devices), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -46,14 +46,14 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return line.strip()
 
 
-def null_rate(broker: Container, shape: str, messages: int, devices: int, *login: str) -> float:
+def null_rate(broker: Container, shape: str, messages: int, devices: int, *options: str) -> float:
     """Messages a second from the publisher through the broker to a client that throws them away."""
     client = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.null_client", str(broker.port), str(messages)],
         stdout=subprocess.PIPE,
         text=True,
     )
-    publisher = start_load(broker.port, shape, messages, devices, *login)
+    publisher = start_load(broker.port, shape, messages, devices, *options)
     try:
         line_of(client)
         line_of(publisher)

@@ -250,7 +250,7 @@ def message_line() -> Line:
             ):
                 time.sleep(0.05)
             before = place.broker.processor_s()
-            rate = floors.null_rate(place.broker, "single", 400_000, 1, "dev-1", passwords["dev-1"].text)
+            rate = floors.null_rate(place.broker, "single", 400_000, 1, "--login", "dev-1", passwords["dev-1"].text)
             costs.append((1e6 * (place.broker.processor_s() - before) / 400_000, rate))
     (without, rate), (with_accounts, same) = costs
     text = (

@@ -72,7 +72,9 @@ def batch(rows: Rows) -> tuple[Columns, Checked]:
         columns.missing.append(0)
         columns.row_message.append(index)
         columns.row_device.append(device)
-        columns.row_shape.append(SNAPSHOT.devices[device].layout.shape(NAMES[:readings]).index)
+        shape = columns.shapes_of(SNAPSHOT.devices[device].layout).place(NAMES[:readings])
+        assert shape is not None
+        columns.row_shape.append(shape)
         columns.row_quality.append(0)
         columns.row_time_us.append(minute * MINUTE_US + index)
         columns.flat.extend(array("d", [1.0] * readings))
