@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GAUGE, AIR, COUNTER, LAMP = "hoi-an-gauge-1", "hoi-an-air-1", "tam-ky-counter-1", "tam-ky-lamp-1"
 STALE, OFFLINE, NEVER_SEEN, RETIRED = "tam-ky-air-2", "dien-ban-gauge-2", "dien-ban-noise-1", "dien-ban-lamp-9"
 
-_REPORT_VIOLATIONS = """
+REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (e) => console.error("CSP " + e.violatedDirective + " " + e.blockedURI));
 """
 
@@ -111,7 +111,7 @@ async def watched(page: Page, settings: ApiSettings) -> AsyncIterator[Page]:
     """A page that must neither complain on its console nor ask another host, whatever the test does with it."""
     watch = Watch(f"127.0.0.1:{settings.http_port}")
     watch.attach(page)
-    await page.add_init_script(_REPORT_VIOLATIONS)
+    await page.add_init_script(REPORT_VIOLATIONS)
     yield page
     assert watch.errors == []
     assert watch.hosts == set()

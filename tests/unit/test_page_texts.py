@@ -1,15 +1,15 @@
-"""The page tells people why readings were refused in the words that devices.reasons has."""
+"""The page tells people reasons of refusals and device profiles in the words that the catalogue has."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
-from devices.reasons import REASON_TEXTS
+import pytest
 
-PAGE_TEXTS = Path(__file__).parents[2] / "api" / "dashboard" / "src" / "assets" / "reasons.json"
+from tools.page_texts import texts
+
+ASSETS = Path(__file__).parents[2] / "api" / "dashboard" / "src" / "assets"
 
 
-def test_the_page_knows_every_reason_in_the_words_of_the_catalogue() -> None:
-    expected = {reason.value: asdict(text) for reason, text in REASON_TEXTS.items()}
-
-    assert json.loads(PAGE_TEXTS.read_text(encoding="utf-8")) == expected, "run python tools/page_reasons.py"
+@pytest.mark.parametrize("name", sorted(texts()))
+def test_the_page_knows_the_words_of_the_catalogue(name: str) -> None:
+    assert json.loads((ASSETS / name).read_text(encoding="utf-8")) == texts()[name], "run python tools/page_texts.py"

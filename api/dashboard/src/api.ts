@@ -18,9 +18,17 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** Which fields are at fault, where the answer says so. */
+    readonly errors: readonly { name: string; detail: string }[] = [],
   ) {
     super(message);
   }
+}
+
+interface Problem {
+  title?: string;
+  detail?: string;
+  errors?: { name: string; detail: string }[];
 }
 
 const TIMEOUT_MS = 20_000;
@@ -37,15 +45,16 @@ async function ask(path: string, init: RequestInit = {}, outer?: AbortSignal): P
     throw new ApiError(0, String(error));
   }
   if (!response.ok) {
-    const problem = (await response.json().catch(() => null)) as { title?: string; detail?: string } | null;
-    throw new ApiError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
+    const problem = (await response.json().catch(() => null)) as Problem | null;
+    const detail = problem?.detail ?? problem?.title ?? response.statusText;
+    throw new ApiError(response.status, detail, problem?.errors ?? []);
   }
   return response;
 }
 
-async function get<T>(
+export async function get<T>(
   path: string,
-  parameters: Record<string, string | number> = {},
+  parameters: Record<string, string | number | boolean> = {},
   signal?: AbortSignal,
 ): Promise<T> {
   const query = new URLSearchParams(Object.entries(parameters).map(([k, v]) => [k, String(v)])).toString();
@@ -53,7 +62,7 @@ async function get<T>(
   return (await response.json()) as T;
 }
 
-const segment = encodeURIComponent;
+export const segment = encodeURIComponent;
 
 /** What the server wants to see with a change, so that no page of another site can make one. */
 let csrf = "";
@@ -64,6 +73,21 @@ export async function session(): Promise<Session> {
   return answer;
 }
 
+/** A change; the answer as it came. */
+export function change(method: "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<Response> {
+  const headers: Record<string, string> = { "x-csrf-token": csrf };
+  if (body === undefined) return ask(path, { method, headers });
+  return ask(path, {
+    method,
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+/** A change whose answer is JSON. */
+export const send = async <T>(method: "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T> =>
+  (await (await change(method, path, body)).json()) as T;
+
 export async function logIn(name: string, password: string): Promise<void> {
   await ask("/v1/session", {
     method: "POST",
@@ -73,7 +97,7 @@ export async function logIn(name: string, password: string): Promise<void> {
 }
 
 export async function logOut(): Promise<void> {
-  await ask("/v1/session", { method: "DELETE", headers: { "x-csrf-token": csrf } });
+  await change("DELETE", "/v1/session");
 }
 
 export const towns = async (): Promise<Town[]> => (await get<Page<Town>>("/v1/towns")).items;

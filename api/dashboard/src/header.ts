@@ -3,6 +3,7 @@ import { duration } from "./format";
 import { language, pick, setLanguage, t } from "./i18n";
 import type { Live } from "./live";
 import type { Store } from "./store";
+import type { StringKey } from "./strings";
 import { clockTime } from "./format";
 import { nowMs } from "./clock";
 import type { Language } from "./types";
@@ -25,11 +26,14 @@ export class HeaderView {
   );
   private readonly clock = h("time", { class: "clock", id: "clock" });
   private readonly theme = h("button", { type: "button", class: "icon-button", id: "theme" }, icon("theme"));
+  private readonly work = h("div", { class: "work" });
+  private readonly enter = h("button", { type: "button", class: "text-button", id: "log-in", hidden: true });
   private readonly leave = h("button", { type: "button", class: "text-button", id: "log-out", hidden: true });
 
   constructor(
     private readonly store: Store,
     onTheme: () => void,
+    onEnter: () => void,
     onLeave: () => void,
   ) {
     byId("header").append(
@@ -43,9 +47,10 @@ export class HeaderView {
       this.towns,
       h("div", { class: "live-box" }, this.live, this.liveAge),
       this.clock,
-      h("div", { class: "header-tools" }, this.languages, this.theme, this.leave),
+      h("div", { class: "header-tools" }, this.work, this.languages, this.theme, this.enter, this.leave),
     );
     this.theme.addEventListener("click", onTheme);
+    this.enter.addEventListener("click", onEnter);
     this.leave.addEventListener("click", onLeave);
     for (const code of LANGUAGES) {
       const button = h(
@@ -64,7 +69,9 @@ export class HeaderView {
     document.title = t("title");
     setText(byId("skip"), t("skip"));
     setText(this.subtitle, t("subtitle"));
+    setText(this.enter, t("logIn"));
     setText(this.leave, t("logOut"));
+    for (const button of this.work.children) setText(button, t((button as HTMLElement).dataset["title"] as StringKey));
     this.theme.title = t("theme");
     this.theme.setAttribute("aria-label", t("theme"));
     this.towns.setAttribute("aria-label", t("townSwitch"));
@@ -97,8 +104,17 @@ export class HeaderView {
     });
   }
 
-  allowLeave(allowed: boolean): void {
-    this.leave.hidden = !allowed;
+  /** Whether somebody can log in beside the open viewer, and whether somebody did. */
+  setLogin(canEnter: boolean, canLeave: boolean): void {
+    this.enter.hidden = !canEnter;
+    this.leave.hidden = !canLeave;
+  }
+
+  /** A button that opens a page over the page; the caller knows who may. */
+  addWork(id: string, title: StringKey, open: () => void): void {
+    const button = h("button", { type: "button", class: "plain", id: `open-${id}`, "data-title": title }, t(title));
+    button.addEventListener("click", open);
+    this.work.append(button);
   }
 
   /** Once a second: the clock, and how long ago the stream said something. */

@@ -31,6 +31,8 @@ export class LoginView {
   private readonly button = h("button", { type: "submit", class: "primary" });
   private readonly openId = h("a", { id: "login-openid", href: "/v1/session/openid", hidden: true });
 
+  private must = true;
+
   constructor(private readonly onDone: () => void) {
     const form = h(
       "form",
@@ -50,7 +52,7 @@ export class LoginView {
       event.preventDefault();
       void this.submit();
     });
-    this.dialog.addEventListener("cancel", (event) => event.preventDefault());
+    this.dialog.addEventListener("cancel", (event) => this.must && event.preventDefault());
     this.words();
   }
 
@@ -63,8 +65,9 @@ export class LoginView {
     setText(this.openId, t("loginOpenId"));
   }
 
-  /** Opens the dialog; `openId`: whether the city's own log-in can be used. */
-  ask(openId: boolean): void {
+  /** Opens the dialog; `openId`: whether the city's own log-in can be used; `must`: without one there is no page. */
+  ask(openId: boolean, must = true): void {
+    this.must = must;
     this.openId.hidden = !openId;
     if (this.dialog.open) return;
     this.dialog.showModal();

@@ -14,6 +14,10 @@ import "./styles/situation.css";
 import "./styles/detail.css";
 import "./styles/login.css";
 import "./styles/map.css";
+import "./styles/sheet.css";
+import "./styles/install.css";
+import "./styles/admin.css";
+import { adminSheet } from "./admin";
 import * as api from "./api";
 import { BannerView } from "./banners";
 import { CardsView, tickHeadlines } from "./cards";
@@ -21,16 +25,19 @@ import { learnServerTime } from "./clock";
 import { DetailView } from "./detail";
 import { HeaderView } from "./header";
 import { onLanguage } from "./i18n";
+import { installSheet } from "./install";
 import { Live } from "./live";
 import { Loader } from "./loader";
 import { LoginView } from "./login";
 import { MapView } from "./map";
 import { ProblemsView } from "./problems";
 import { SituationView } from "./situation";
+import { learnRights, mayAnywhere } from "./rights";
 import { Store } from "./store";
 import { TableView } from "./table";
 import { startTheme } from "./theme";
 import { everySecond, tick } from "./tick";
+import type { Session } from "./types";
 import { WatersView } from "./waters";
 
 const store = new Store();
@@ -39,7 +46,12 @@ const toggleTheme = startTheme(() => {
   map.repaint();
   detail.redraw();
 });
-const header = new HeaderView(store, toggleTheme, () => void leave());
+const header = new HeaderView(
+  store,
+  toggleTheme,
+  () => void enter(),
+  () => void leave(),
+);
 const cards = new CardsView(store);
 const map = new MapView(store);
 const table = new TableView(store, (id) => {
@@ -53,7 +65,8 @@ const detail = new DetailView(store, () => {
   store.select(null);
   table.focus();
 });
-const login = new LoginView(() => void start());
+// What was loaded before belongs to somebody else.
+const login = new LoginView(() => location.reload());
 
 const loader = new Loader(store, {
   loaded: () => {
@@ -112,6 +125,8 @@ everySecond(() => {
   header.tick(live);
 });
 
+let offered = false;
+
 function refuse(): void {
   live.close();
   loader.stop();
@@ -119,6 +134,11 @@ function refuse(): void {
     (session) => login.ask(session.openid),
     () => login.ask(false),
   );
+}
+
+async function enter(): Promise<void> {
+  const session = await api.session().catch(() => null);
+  login.ask(session?.openid ?? false, false);
 }
 
 async function leave(): Promise<void> {
@@ -134,7 +154,8 @@ async function start(): Promise<void> {
       refuse();
       return;
     }
-    header.allowLeave(!session.open);
+    header.setLogin(session.open && session.csrf === null, session.csrf !== null);
+    offerWork(session);
     live.open();
     loader.start();
   } catch (error) {
@@ -144,6 +165,21 @@ async function start(): Promise<void> {
     }
     banners.setFailed(error instanceof api.ApiError ? error.message : String(error));
     window.setTimeout(() => void start(), 3000);
+  }
+}
+
+/** Offers what the roles allow; the server decides all the same. */
+function offerWork(session: Session): void {
+  learnRights(session);
+  if (offered) return;
+  offered = true;
+  if (mayAnywhere("operator")) {
+    const sheet = installSheet(store);
+    header.addWork("install", "installTitle", () => sheet.open());
+  }
+  if (mayAnywhere("administrator")) {
+    const sheet = adminSheet(store);
+    header.addWork("admin", "adminTitle", () => sheet.open());
   }
 }
 

@@ -9,6 +9,12 @@ import type { Bilingual, Page, Rejection } from "./types";
 const MOST = 20;
 const TEXTS: Record<string, { meaning: Bilingual; cure: Bilingual }> = texts;
 
+/** What a reason means and what mends it, in the language of the page; nothing where the page does not know it. */
+export function refusalText(reason: string): { meaning: string; cure: string } | null {
+  const text = TEXTS[reason];
+  return text ? { meaning: pick(text.meaning), cure: pick(text.cure) } : null;
+}
+
 /** Why readings of a device were refused, newest first, and what mends it. */
 export class RefusalsPanel {
   readonly element: HTMLElement;
@@ -80,19 +86,19 @@ function group(items: readonly Rejection[]): { first: Rejection; readings: numbe
 }
 
 function item(rejection: Rejection, readings: number): HTMLElement {
-  const text = TEXTS[rejection.reason];
+  const text = refusalText(rejection.reason);
   return h(
     "li",
     { "data-reason": rejection.reason },
     h(
       "p",
       { class: "refusal-head" },
-      h("strong", {}, text ? pick(text.meaning) : rejection.reason),
+      h("strong", {}, text ? text.meaning : rejection.reason),
       " ",
       h("code", {}, rejection.reason),
     ),
     rejection.detail ? h("p", { class: "small" }, rejection.detail) : null,
-    text ? h("p", { class: "small cure" }, pick(text.cure)) : null,
+    text ? h("p", { class: "small cure" }, text.cure) : null,
     h(
       "p",
       { class: "small muted" },

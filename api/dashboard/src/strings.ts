@@ -1,7 +1,12 @@
+import { ADMIN_STRINGS } from "./strings_admin";
+import { INSTALL_STRINGS } from "./strings_install";
 import type { Bilingual } from "./types";
 
 /** Every text of the page, in Vietnamese and English. `{x}` is filled in by `t`. */
 export const STRINGS = {
+  ...INSTALL_STRINGS,
+  ...ADMIN_STRINGS,
+
   title: { vi: "Thu Bồn · Giám sát vận hành", en: "Thu Bồn · Operations" },
   subtitle: { vi: "Giám sát vận hành đô thị", en: "City operations" },
   language: { vi: "Ngôn ngữ", en: "Language" },
@@ -9,6 +14,7 @@ export const STRINGS = {
   townSwitch: { vi: "Đô thị", en: "Town" },
   allTowns: { vi: "Tất cả", en: "All" },
   theme: { vi: "Đổi nền sáng / tối", en: "Switch light / dark" },
+  logIn: { vi: "Đăng nhập", en: "Log in" },
   logOut: { vi: "Đăng xuất", en: "Log out" },
 
   liveConnecting: { vi: "Đang kết nối…", en: "Connecting…" },

@@ -2,6 +2,8 @@
 
 export type State = "online" | "stale" | "offline" | "never-seen" | "retired";
 export type Domain = "traffic" | "lighting" | "environment";
+/** Each may do what those before it may. */
+export type Role = "viewer" | "operator" | "engineer" | "administrator";
 export type Language = "vi" | "en";
 export type Bilingual = Record<Language, string>;
 export type StateCounts = Partial<Record<State, number>>;
@@ -188,7 +190,10 @@ export interface DeviceChange {
 
 export interface Session {
   /** Null: not logged in. */
-  role: string | null;
+  role: Role | null;
+  name: string | null;
+  /** Town, or `*` for all of them -> role. */
+  grants: Record<string, Role>;
   /** To be shown with every change; null: nobody logged in by this page. */
   csrf: string | null;
   open: boolean;

@@ -97,6 +97,11 @@ class Seed:
         self._keys[device_id] = (key, profile)
         return key
 
+    def know(self, device_id: str, profile_id: str) -> None:
+        """Learn of a device that somebody else registered, to write its observations."""
+        key = self._one("select device_key from device where device_id = %s", [device_id])
+        self._keys[device_id] = (key, load_catalogue()[profile_id])
+
     def observe(
         self,
         device_id: str,

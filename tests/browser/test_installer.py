@@ -1,0 +1,214 @@
+"""What an installer does with the page: take in a device that knocks, turn one away, claim one by its label."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.browser.conftest import NEVER_SEEN, REPORT_VIOLATIONS, Watch, load
+from tests.integration.api.conftest import make_settings
+from tests.integration.api.people import add_account, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from fastapi import FastAPI
+    from playwright.async_api import Page
+
+    from api.settings import ApiSettings
+    from tests.fix_database import Database
+    from tests.integration.api.seed import Seed
+
+    Enter = Callable[[str], Awaitable[Page]]
+
+KNOCKER, OTHER = "hoi-an-new-1", "hoi-an-new-2"
+
+
+@pytest.fixture
+def settings(database: Database, seed: Seed) -> ApiSettings:
+    """Settings of an API that asks for a log-in; two devices knock."""
+    for device in (KNOCKER, OTHER):
+        seed.execute(
+            "insert into knock (device_id, town_id, reason, first_time, last_time, messages, readings, topic, sample)"
+            " values (%s, 'hoi-an', 'unknown-device', now() - interval '1 hour', now(), 7, 14, %s, %s)",
+            [device, f"thubon/v1/hoi-an/{device}/telemetry", b'{"pm25": 31.2, "no2": 12}'],
+        )
+    return make_settings(database.read_url, database_url=database.api_url)
+
+
+@pytest_asyncio.fixture
+async def enter(app: FastAPI, page: Page, settings: ApiSettings, seed: Seed) -> AsyncIterator[Enter]:
+    """Opens the page for somebody with a role in Hoi An; it complains of nothing but what the server refused."""
+    watch = Watch(f"127.0.0.1:{settings.http_port}")
+    watch.attach(page)
+    await page.add_init_script(REPORT_VIOLATIONS)
+
+    async def open_as(role: str) -> Page:
+        add_account(seed, "an.nguyen", {"hoi-an": role})
+        url = f"http://127.0.0.1:{settings.http_port}"
+        cookie = open_session(seed, "an.nguyen")
+        await page.context.add_cookies([{"name": "thubon_session", "value": cookie, "url": url}])
+        return await load(page, settings)
+
+    yield open_as
+    assert [error for error in watch.errors if "responded with a status of 4" not in error] == []
+    assert watch.hosts == set()
+
+
+async def test_a_device_that_knocks_is_shown_with_what_it_sent_and_taken_in(enter: Enter, seed: Seed) -> None:
+    page = await enter("engineer")
+    await page.locator("#open-install").click()
+    item = page.locator(f"[data-knock={KNOCKER}]")
+    await expect(item).to_contain_text("7 bản tin, 14 số đọc")
+    await expect(item).to_contain_text("Trạm không khí (2/2)")
+    await item.locator("summary").click()
+    await expect(item.locator("pre")).to_have_text('{"pm25": 31.2, "no2": 12}')
+
+    await item.locator(f"#knock-accept-{KNOCKER}").click()
+    prefix = f"#accept-{KNOCKER}"
+    await expect(page.locator(f"{prefix}-profile")).to_have_value("air-station")
+    await page.locator(f"{prefix}-site-search").fill("noi hoi-an-air-1")
+    await expect(page.locator(f"{prefix}-site")).to_have_value("site-hoi-an-air-1")
+    await page.locator(f"{prefix}-name").fill("Trạm mới")
+    await item.locator("button[type=submit]").click()
+
+    # It stands before the installer with the steps to come.
+    await expect(page.locator("#progress")).to_have_attribute("data-device", KNOCKER)
+    await expect(page.locator("#progress")).to_have_attribute("data-step", "created")
+    rows = seed.connection.execute("select profile, name from device where device_id = %s", [KNOCKER]).fetchall()
+    assert rows == [("air-station", "Trạm mới")]
+    await page.locator("#install [data-part=knocks]").click()
+    await expect(page.locator(f"[data-knock={OTHER}]")).to_be_visible()
+    await expect(item).to_have_count(0)
+
+
+async def test_a_device_is_turned_away_at_the_second_press_and_can_be_heard_again(enter: Enter, seed: Seed) -> None:
+    page = await enter("engineer")
+    await page.locator("#open-install").click()
+    item = page.locator(f"[data-knock={OTHER}]")
+    await item.locator(f"#knock-refuse-{OTHER}").click()
+    await expect(item.locator(f"#knock-refuse-{OTHER}")).to_have_text("Bấm lần nữa để từ chối")
+    await item.locator(f"#knock-refuse-{OTHER}").click()
+    await expect(item).to_have_count(0)
+    assert seed.connection.execute("select refused_by from knock where device_id = %s", [OTHER]).fetchone() == (
+        "an.nguyen",
+    )
+    await page.locator("#knock-refused").check()
+    await expect(item).to_contain_text("an.nguyen")
+    await item.locator(f"#knock-forgive-{OTHER}").click()
+    await expect(item).to_have_count(0)
+    await page.locator("#knock-refused").uncheck()
+    await expect(item).to_be_visible()
+
+
+async def test_a_new_device_gets_a_label_is_claimed_by_it_and_its_first_reading_is_seen_live(
+    enter: Enter, seed: Seed
+) -> None:
+    page = await enter("engineer")
+    await page.locator("#open-install").click()
+    await page.locator("#install [data-part=new]").click()
+    await page.locator("#new-id").fill("hoi-an-gauge-1")
+    await page.locator("#new-profile").select_option("river-gauge")
+    await page.locator("#new-name").fill("Thước nước mới")
+    await page.locator("#new-site").select_option("+")
+    await page.locator("#new-site-id").fill("hoi-an-an-hoi")
+    await page.locator("#new-site-name").fill("Cầu An Hội")
+    await page.get_by_label("Vĩ độ").fill("15.8766")
+    await page.get_by_label("Kinh độ").fill("108.3259")
+    await page.locator("#new-device button[type=submit]").click()
+    await expect(page.locator("#new-device-error")).to_contain_text("hoi-an-gauge-1 đã có")
+    # The site was made; what is sent again stands on it.
+    await expect(page.locator("#new-site")).to_have_value("hoi-an-an-hoi")
+    await page.locator("#new-id").fill("hoi-an-gauge-7")
+    await page.locator("#new-device button[type=submit]").click()
+
+    await expect(page.locator("#progress")).to_have_attribute("data-step", "created")
+    await page.locator("#show-label").click()
+    label = page.locator("#label-sheet section")
+    await expect(label).to_contain_text("hoi-an-gauge-7")
+    await expect(label.locator("svg")).to_be_visible()
+    await expect(page.locator("#progress")).to_have_attribute("data-step", "labelled")
+    first = await label.locator(".code").inner_text()
+    await page.locator("#new-code").click()
+    await page.locator("#new-code").click()
+    await expect(label.locator(".code")).not_to_have_text(first)
+    code = await label.locator(".code").inner_text()
+
+    # The old label is void, a misread one is noticed, and the scanner's text is understood.
+    await page.locator("#claim-code").fill(first)
+    await page.locator("#claim button").click()
+    await expect(page.locator("#claim-error")).to_contain_text("Không có thiết bị nào mang mã này")
+    await page.locator("#claim-code").fill("0000-0000-01")
+    await page.locator("#claim button").click()
+    await expect(page.locator("#claim-error")).to_contain_text("Không phải mã trên nhãn")
+    await page.locator("#claim-code").fill("THUBON:" + code.replace("-", "").lower())
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#claim-user")).to_have_text("hoi-an-gauge-7")
+    await expect(page.locator("#claim-password")).to_have_text(re.compile(r"^\S{16,}$"))
+    await expect(page.locator("#progress")).to_have_attribute("data-step", "claimed")
+    await page.locator("#claim-code").fill(code)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#claim-error")).to_contain_text("an.nguyen đã nhận thiết bị này lúc")
+
+    # Its first message is refused, and the page says why; the second is stored.
+    seed.reject("hoi-an-gauge-7", b"{", device_id="hoi-an-gauge-7", reason="unknown-datastream")
+    await expect(page.locator("#progress")).to_have_attribute("data-step", "heard")
+    await expect(page.locator("#progress [data-reason=unknown-datastream] .cure")).to_be_visible()
+    seed.know("hoi-an-gauge-7", "river-gauge")
+    seed.observe("hoi-an-gauge-7", datetime.now(UTC), {"water-level": 1.1})
+    await expect(page.locator("#progress")).to_have_attribute("data-step", "done")
+    await page.locator("#look-at-device").click()
+    await expect(page.locator("#install")).to_be_hidden()
+    await expect(page.locator("#detail")).to_have_attribute("data-device", "hoi-an-gauge-7")
+
+
+async def test_an_operator_sees_who_knocks_and_decides_nothing(enter: Enter) -> None:
+    page = await enter("operator")
+    await page.locator("#open-install").click()
+    await expect(page.locator(f"[data-knock={KNOCKER}]")).to_contain_text("cần vai trò kỹ sư")
+    await expect(page.locator(".knock button")).to_have_count(0)
+    await expect(page.locator("#install [data-part]")).to_have_text(["Thiết bị lạ", "Tại cột"])
+    await page.locator("#install [data-part=pole]").click()
+    await expect(page.locator("#claim")).to_have_count(0)
+    await page.locator("#watch-id").fill(NEVER_SEEN)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#progress .form-error")).to_contain_text("ở nơi bạn được xem")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#install")).to_be_hidden()
+
+
+async def test_a_viewer_sees_none_of_it(enter: Enter) -> None:
+    page = await enter("viewer")
+    await expect(page.locator("#log-out")).to_be_visible()  # the roles are known by then
+    await expect(page.locator(".work button")).to_have_count(0)
+    await expect(page.locator("dialog.sheet")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((1366, 768), "dark"), ((390, 844), "light")], ids=["desk", "phone"])
+async def test_axe_finds_nothing_serious_in_what_an_administrator_opens(
+    enter: Enter, size: tuple[int, int], scheme: str
+) -> None:
+    page = await enter("administrator")
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    ready = {"knocks": f"#knock-accept-{KNOCKER}", "new": "#new-site option:nth-child(3)", "pole": "#claim-code",
+             "users": "[data-user]", "keys": "#key-new-open", "audit": "#audit-download"}  # fmt: skip
+    for sheet, parts in (("install", ("knocks", "new", "pole")), ("admin", ("users", "keys", "audit"))):
+        await page.locator(f"#open-{sheet}").click()
+        for part in parts:
+            await page.locator(f"#{sheet} [data-part={part}]").click()
+            await page.locator(ready[part]).first.wait_for(state="attached")
+            for folded in await page.locator(f"#{sheet} .fresh > summary").all():
+                await folded.click()
+            found = (await Axe().run(page)).response["violations"]
+            serious = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in {"serious", "critical"}]
+            assert (part, serious) == (part, [])
+            wide = await page.evaluate("document.querySelector('dialog[open]').scrollWidth")
+            assert (part, wide <= size[0]) == (part, True)
+        await page.locator(f"#{sheet}-close").click()
