@@ -75,7 +75,7 @@ def read_yaml(file: Traversable) -> Document:
         loader = _Loader(file.read_text(encoding="utf-8"))
         node = loader.get_single_node()
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataFileError(f"{file.name}: {error}") from error
+        raise _unreadable(file.name, error) from error
     if node is None:
         raise DataFileError(f"{file.name}: the file is empty")
     lines: dict[tuple[str | int, ...], int] = {}
@@ -83,7 +83,13 @@ def read_yaml(file: Traversable) -> Document:
         _note_lines(node, (), lines, file.name)
         return Document(name=file.name, value=loader.construct_document(node), line_by_path=lines)
     except yaml.YAMLError as error:
-        raise DataFileError(f"{file.name}: {error}") from error
+        raise _unreadable(file.name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> DataFileError:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return DataFileError(f"{name}:{error.problem_mark.line + 1}: {error.problem}")
+    return DataFileError(f"{name}: {error}")
 
 
 def _note_lines(

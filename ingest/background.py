@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ingest.broker_watch import BrokerWatch
@@ -15,7 +16,7 @@ from ingest.housekeeping import Housekeeper
 from ingest.replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from concurrent.futures import ThreadPoolExecutor
 
     from ingest.clock import Clock
@@ -25,14 +26,28 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _LOG: Final = logging.getLogger(__name__)
-_FOLD_SHARE: Final = 4  # pauses this many times as long as the last fold took: folding costs a fifth at most
-_FOLD_LONGEST_S: Final = 0.7  # latest is to be at most a second behind
+_FOLD_SHARE: Final = 4  # pauses this many times as long as a fold takes: folding costs a fifth at most
+_FOLD_LONGEST_S: Final = 0.3  # live push is to follow within half a second
+_FOLDS_LOOKED_AT: Final = 4
 _FOLD_UNASKED_S: Final = 1.0  # looks for what a killed worker left behind
 _REGISTRY_S: Final = 0.5
 _DISK_S: Final = 5.0
 _RETENTION_S: Final = 600.0
 _REPLAY_S: Final = 0.5
 _REPORT_S: Final = 2.0
+
+
+def fold_pause_s(took_s: Collection[float], least_s: float) -> float:
+    """How long to wait after a fold, seconds.
+
+    The shortest of the newest folds counts: one that met cold caches, a checkpoint or a lock says nothing of the load,
+    and a pause after it would make the next one long as well.
+
+    Args:
+        took_s: how long the newest folds took, seconds, at least one.
+        least_s: the shortest pause.
+    """
+    return max(least_s, min(_FOLD_SHARE * min(took_s), _FOLD_LONGEST_S))
 
 
 class Background:
@@ -95,6 +110,7 @@ class Background:
             await work()
 
     async def _fold_as_it_comes(self) -> None:
+        took_s = deque([0.0], _FOLDS_LOOKED_AT)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FOLD_UNASKED_S):
@@ -102,8 +118,8 @@ class Background:
             self.committed.clear()
             started = time.perf_counter()
             await self.fold()
-            pause_s = _FOLD_SHARE * (time.perf_counter() - started)
-            await asyncio.sleep(max(self._settings.fold_ms / 1_000, min(pause_s, _FOLD_LONGEST_S)))
+            took_s.append(time.perf_counter() - started)
+            await asyncio.sleep(fold_pause_s(took_s, self._settings.fold_ms / 1_000))
 
     async def fold(self) -> None:
         """Fold what is in the log."""

@@ -174,9 +174,8 @@ def _link(settings: SimulatorSettings, arguments: argparse.Namespace, fleet: Seq
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.broker:
         os.environ["THUBON_BROKER_URL"] = arguments.broker
-    settings = read_settings()
     scenario, day, fleet = _built(arguments)
-    link = _link(settings, arguments, fleet)
+    link = _link(read_settings(), arguments, fleet)
     plan = _plan(arguments, scenario)
     faults = plan_faults(fleet, scenario.faults, scenario.seed, day)
     _allow_files(len(fleet))

@@ -247,9 +247,14 @@ def test_each_device_logs_in_with_the_account_of_the_file_and_others_with_that_o
     assert "no column password" in error
 
 
-def test_a_thousand_devices_stand_at_once_in_one_process(broker: Broker, listener: Listener, tmp_path: Path) -> None:
+ABSENT = "faults:\n  - {fault: absent, count: 1}\n"
+
+
+def test_a_thousand_devices_stand_at_once_in_one_process_and_an_absent_one_never_comes(
+    broker: Broker, listener: Listener, tmp_path: Path
+) -> None:
     file = tmp_path / "many.yaml"
-    file.write_text("seed: 1\ndevices:\n  hoi-an: {parking-sensor: 400}\n  tam-ky: {parking-sensor: 600}\n")
+    file.write_text("seed: 1\ndevices:\n  hoi-an: {parking-sensor: 400}\n  tam-ky: {parking-sensor: 601}\n" + ABSENT)
     with _running(broker, file, "--client", "light") as process:
         _wait_for(lambda: len(listener.words()) == 1_000 and set(listener.words().values()) == {"online"})
         process.send_signal(signal.SIGTERM)

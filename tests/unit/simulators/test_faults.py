@@ -170,6 +170,20 @@ def test_a_stuck_value_stays_through_its_spell_and_a_drifting_one_leaves_slowly(
     assert all(made["o3"] == true["o3"] for made, true in pairs)
 
 
+def test_a_spike_is_the_first_value_times_its_size_and_the_others_are_as_measured(fleet: Fleet) -> None:
+    device = _first(fleet, "noise-meter")
+    made = _disturbed(fleet, device, hours=6.0, fault="spiking", chance=0.1, size=6)
+    right = reports_of(device, np.array([time_s for time_s, _, _ in made]))
+    struck = [(report["values"], true["values"]) for (_, report, names), true in zip(made, right, strict=True) if names]
+    assert 20 < len(struck) < 60
+    first, *others = (stream.name for stream in device.profile.datastreams)
+    assert all(spiked[first] == pytest.approx(6 * true[first], abs=0.05) for spiked, true in struck)
+    assert all(spiked[name] == true[name] for spiked, true in struck for name in others)
+    assert [report for _, report, names in made if not names] == [
+        true for (_, _, names), true in zip(made, right, strict=True) if not names
+    ]
+
+
 def test_a_silent_device_makes_no_report(fleet: Fleet) -> None:
     device = _first(fleet, "air-sensor")
     during = {"day": 0, "from": "06:00", "hours": 12}

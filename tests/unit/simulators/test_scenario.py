@@ -68,6 +68,7 @@ def test_every_scenario_of_the_package_loads() -> None:
             r"own\.yaml:3: events: at most one entry of dark_cabinets a town \(twice: hoi-an\)",
         ),
         ("seed: 1\nseed: 2\n", r"own\.yaml:2: key 'seed' stands twice"),
+        ("seed: 1\ndevices:\n  hoi-an: [1\n", r"own\.yaml:4: expected ',' or '\]'"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
