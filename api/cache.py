@@ -39,6 +39,10 @@ class Moment(Generic[Value]):
                 self._kept = (time.monotonic(), value)
             return self._kept[1]
 
+    def forget(self) -> None:
+        """Work it out anew for who asks next."""
+        self._kept = None
+
 
 class Kept(Generic[Value]):
     """Keeps one value; while somebody asks for it, the next one is made in the background before this one is too old.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from api.access import Role
 from api.errors import Problem, not_found
-from devices.changes import Change, ChangeError
+from devices.change import Change, ChangeError
 from sql import load_queries
 
 if TYPE_CHECKING:

@@ -39,6 +39,7 @@ from api.views import (
     health,
     installation,
     keeping,
+    kept_towns,
     keys,
     knocks,
     ledger,
@@ -130,6 +131,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         live,
         session,
         keeping,
+        kept_towns,
         sites,
         installation,
         knocks,
@@ -183,7 +185,7 @@ def compose(settings: ApiSettings) -> Services:
     database = Database(settings)
     registry = Registry(database)
     operations = Operations(database)
-    changes = Changes(settings)
+    changes = Changes(settings, registry.forget_towns)
     refused = Refusals(changes, metrics)
     openid = OpenId(settings) if settings.openid_issuer else None
     by_address = Brake()

@@ -35,14 +35,22 @@ class Registry:
         self._database = database
         self._towns = Moment(self._read_towns, MOMENT_S)
 
-    async def towns(self) -> tuple[list[Town], StatesByTown]:
-        """The towns of whoever is served now in their order, and their devices by domain and state; a second old."""
-        towns, states = await self._towns.get()
-        return [town for town in towns if in_scope(town["id"])], states
+    def forget_towns(self) -> None:
+        """Read the towns anew for who asks next: somebody changed something."""
+        self._towns.forget()
+
+    async def towns(self, *, retired: bool = False) -> tuple[list[Town], StatesByTown]:
+        """The towns of whoever is served now in their order, and their devices by domain and state; a second old.
+
+        Args:
+            retired: those out of use too.
+        """
+        towns, out_of_use, states = await self._towns.get()
+        return [town for town in towns if in_scope(town["id"]) and (retired or town["id"] not in out_of_use)], states
 
     async def town(self, town_id: str) -> tuple[Town, dict[str, DeviceCounts]] | None:
         """One town and its devices by domain and state; None when there is none of this id."""
-        towns, states = await self.towns()
+        towns, states = await self.towns(retired=True)
         town = next((town for town in towns if town["id"] == town_id), None)
         return (town, states.get(town_id, {})) if town else None
 
@@ -105,14 +113,14 @@ class Registry:
             for row in rows
         ]
 
-    async def _read_towns(self) -> tuple[list[Town], StatesByTown]:
+    async def _read_towns(self) -> tuple[list[Town], frozenset[str], StatesByTown]:
         with everywhere():
             towns = await self._database.rows(_QUERIES["town_list"])
             counts = await self._database.rows(_QUERIES["device_states"])
         states: StatesByTown = defaultdict(lambda: defaultdict(no_devices))
         for row in counts:
             states[row["town_id"]][row["domain"]][row["state"]] = row["devices"]
-        return [
+        listed: list[Town] = [
             {
                 "id": row["town_id"],
                 "name": {"vi": row["name_vi"], "en": row["name_en"]},
@@ -122,7 +130,8 @@ class Registry:
                 "devices": total(states[row["town_id"]].values()),
             }
             for row in towns
-        ], states
+        ]
+        return listed, frozenset(row["town_id"] for row in towns if row["retired"]), states
 
 
 def no_devices() -> DeviceCounts:

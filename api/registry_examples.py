@@ -55,7 +55,31 @@ _KNOCK: Final = {
 }
 _DECIDED: Final = {"device": "hoi-an-air-02", "town": "hoi-an", "refused": True}
 
+_TOWN: Final = {
+    "id": "hoi-an",
+    "name": {"vi": "Hội An", "en": "Hoi An"},
+    "latitude": 15.88,
+    "longitude": 108.335,
+    "bbox": [108.28, 15.83, 108.41, 15.94],
+    "position": 2,
+    "sites_in_use": 64,
+    "devices_in_service": 100,
+    "version": 1,
+    "retired_time": None,
+}
+
 REGISTRY_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
+    ("get", "/v1/towns/{town}"): _TOWN,
+    ("post", "/v1/towns"): {**_TOWN, "sites_in_use": 0, "devices_in_service": 0},
+    ("patch", "/v1/towns/{town}"): {**_TOWN, "version": 2},
+    ("post", "/v1/towns/{town}/retire"): {
+        **_TOWN,
+        "sites_in_use": 0,
+        "devices_in_service": 0,
+        "version": 2,
+        "retired_time": "2026-11-23T02:15:00Z",
+    },
+    ("post", "/v1/towns/{town}/reinstate"): {**_TOWN, "sites_in_use": 0, "devices_in_service": 0, "version": 3},
     ("get", "/v1/sites"): {"items": [_SITE], "next": None},
     ("post", "/v1/sites"): _CHANGED_SITE,
     ("patch", "/v1/sites/{site}"): _CHANGED_SITE,

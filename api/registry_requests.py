@@ -13,6 +13,7 @@ from api.errors import Problem, bad_parameter
 from devices.changes import MAX_GRACE_S
 from devices.models import IDENTIFIER_PATTERN, MAX_LABELS
 from devices.registry_file import MAX_NAME_CHARACTERS
+from devices.towns import MAX_POSITION
 
 SitePath = Annotated[
     str, Path(pattern=f"^{IDENTIFIER_PATTERN}$", description="id of a site", examples=["hoi-an-cua-dai"])
@@ -54,6 +55,12 @@ VersionDep = Annotated[int | None, Depends(_if_match)]
 
 class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class TownsQuery(_Query):
+    """Which towns."""
+
+    retired: bool = Field(default=False, description="`true`: those out of use too")
 
 
 class SitesQuery(_Query):
@@ -109,6 +116,45 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class TownName(_Body):
+    """What people call a town, in both languages."""
+
+    vi: Name = Field(examples=["Núi Thành"])
+    en: Name = Field(examples=["Nui Thanh"])
+
+
+Box = Annotated[
+    tuple[Longitude, Latitude, Longitude, Latitude],
+    Field(description="west, south, east, north of its area; degrees", examples=[[108.5, 15.3, 108.8, 15.5]]),
+]
+Position = Annotated[int, Field(ge=1, le=MAX_POSITION, description="its place on the page")]
+
+
+def _town_values(said: dict[str, Any]) -> dict[str, Any]:
+    """What was said of a town by field of its record."""
+    values = {name: value for name, value in said.items() if name in {"latitude", "longitude", "position"}}
+    if "name" in said:
+        values |= {f"name_{language}": text for language, text in said["name"].items()}
+    if "bbox" in said:
+        values |= dict(zip(("west", "south", "east", "north"), said["bbox"], strict=True))
+    return values
+
+
+class NewTown(_Body):
+    """A town to be."""
+
+    id: Identifier = Field(description="stands in topics, for ever", examples=["nui-thanh"])
+    name: TownName
+    latitude: Latitude
+    longitude: Longitude
+    bbox: Box
+    position: Position | None = Field(default=None, description="left out: after all others")
+
+    def values(self) -> dict[str, Any]:
+        """By field of the record."""
+        return _town_values(self.model_dump())
+
+
 class NewSite(_Body):
     """A site to be."""
 
@@ -135,6 +181,20 @@ class _Changes(_Body):
     def changes(self) -> dict[str, Any]:
         """New values by field of the record."""
         return self.model_dump(exclude_unset=True)
+
+
+class TownChanges(_Changes):
+    """What changes of a town; its id never does."""
+
+    name: TownName | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    bbox: Box | None = None
+    position: Position | None = None
+
+    def values(self) -> dict[str, Any]:
+        """By field of the record."""
+        return _town_values(self.changes())
 
 
 class SiteChanges(_Changes):

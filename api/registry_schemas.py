@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.schemas import DeviceId, Latitude, Longitude, NextCursor, TownId
+from api.schemas import DeviceId, Latitude, Longitude, Name, NextCursor, TownId
 from devices.claims import InstallationStep
 from devices.models import Domain
 
@@ -15,6 +15,24 @@ WardId = Annotated[str, Field(examples=["hoi-an-2019-cua-dai"])]
 Labels = Annotated[list[str], Field(description="words or key=value, sorted", examples=[["old-town", "phase=2"]])]
 Version = Annotated[int, Field(description="grows with every change; the ETag, for If-Match", ge=1, examples=[3])]
 WardKind = Literal["ward", "commune"]
+
+
+class KeptTown(TypedDict):
+    """A town as people keep it."""
+
+    id: TownId
+    name: Name
+    latitude: Latitude
+    longitude: Longitude
+    bbox: Annotated[
+        tuple[float, float, float, float],
+        Field(description="west, south, east, north; degrees", examples=[[108.28, 15.83, 108.41, 15.94]]),
+    ]
+    position: Annotated[int, Field(description="its place on the page, from 1", ge=1)]
+    sites_in_use: Annotated[int, Field(ge=0)]
+    devices_in_service: Annotated[int, Field(ge=0)]
+    version: Version
+    retired_time: datetime | None
 
 
 class Ward(TypedDict):

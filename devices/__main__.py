@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from pydantic import ValidationError
 
-from devices.changes import ChangeError
+from devices.change import ChangeError
 from devices.commands import COMMANDS, actor, add_parsers, audit_import, run_command
 from devices.identity.certificates import CertificateError
 from devices.identity.commands import (

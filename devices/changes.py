@@ -11,22 +11,24 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from devices.change import Change, ChangeError, check_texts, one, shown
 from devices.identity.credentials import revoke
 from devices.models import IDENTIFIER_PATTERN, Device, Site
 from devices.registry import (
     outside_text,
     sync_steps,
+    town_fault,
     towns_steps,
     ward_faults,
     wards_steps,
     write_devices,
     write_sites,
 )
-from devices.registry_file import IDENTIFIER_RULE, MAX_NAME_CHARACTERS, RESERVED_TEXT, is_reserved, wrong_labels
+from devices.registry_file import IDENTIFIER_RULE, RESERVED_TEXT, is_reserved
 from devices.steps import Row, Steps, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from devices.models import DeviceProfile, Town
@@ -38,36 +40,6 @@ _DEVICE_FIELDS: Final = (
     "device_id", "town_id", "site_id", "domain", "name", "reporting_interval_s", "gateway_id", "commissioned_time",
     "labels",
 )  # fmt: skip
-
-
-class ChangeError(Exception):
-    """A change is refused.
-
-    Args:
-        kind: `unknown`: there is no such thing; `conflict`: it stands against what is stored; `version`: it was changed
-            meanwhile; `wrong`: the value itself cannot be.
-        field: what it concerns.
-        text: what is wrong and what is allowed.
-    """
-
-    def __init__(self, kind: str, field: str, text: str) -> None:
-        super().__init__(f"{field}: {text}")
-        self.kind = kind
-        self.field = field
-        self.text = text
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change did; equal records: nothing was to be done."""
-
-    action: str  # for the audit
-    subject: str  # id of the site or device
-    town_id: str
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
-    former_town_id: str | None = None  # of a move between towns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +63,15 @@ def create_site(site: Site) -> Steps[Change]:
     """
     yield from ask("lock_registry")
     towns = yield from towns_steps()
-    if site.town_id not in towns:
-        raise ChangeError("wrong", "town", f"'{site.town_id}' is not a town; allowed: {', '.join(towns)}")
+    if text := town_fault(site.town_id, towns):
+        raise ChangeError("wrong", "town", text)
     yield from _check_site(site)
     taken = yield from ask("select_taken", device_ids=[], site_ids=[site.site_id])
     if taken:
         raise ChangeError("conflict", "id", f"'{site.site_id}' is taken; give the site another id")
     yield from write_sites([site], {})
     after = yield from site_record(site.site_id)
-    return Change("site.create", site.site_id, site.town_id, None, _shown(after), _outside(towns[site.town_id], site))
+    return Change("site.create", site.site_id, site.town_id, None, shown(after), _outside(towns[site.town_id], site))
 
 
 def change_site(site_id: str, changes: Mapping[str, Any], version: int | None) -> Steps[Change]:
@@ -119,12 +91,12 @@ def change_site(site_id: str, changes: Mapping[str, Any], version: int | None) -
     wanted = replace(known, **{name: _tupled(value) for name, value in changes.items()})
     yield from _check_site(wanted)
     if wanted == known:
-        return Change("site.change", site_id, known.town_id, _shown(before), _shown(before))
+        return Change("site.change", site_id, known.town_id, shown(before), shown(before))
     yield from write_sites([wanted], {site_id: known})
     after = yield from site_record(site_id)
     towns = yield from towns_steps()
     return Change(
-        "site.change", site_id, known.town_id, _shown(before), _shown(after), _outside(towns[known.town_id], wanted)
+        "site.change", site_id, known.town_id, shown(before), shown(after), _outside(towns[known.town_id], wanted)
     )
 
 
@@ -138,14 +110,16 @@ def retire_site(site_id: str, version: int | None, *, retired: bool) -> Steps[Ch
     before = yield from site_record(site_id, version)
     action = "site.retire" if retired else "site.reinstate"
     if (before["retired_time"] is not None) == retired:
-        return Change(action, site_id, before["town_id"], _shown(before), _shown(before))
+        return Change(action, site_id, before["town_id"], shown(before), shown(before))
     if retired and before["devices"]:
         raise ChangeError(
             "conflict", "site", f"{before['devices']} devices in service stand there; move or retire them first"
         )
+    if not retired and (yield from towns_steps())[before["town_id"]].retired:
+        raise ChangeError("conflict", "site", f"its town '{before['town_id']}' is retired; bring that back first")
     yield from ask("retire_site", site_id=site_id, retired=retired)
     after = yield from site_record(site_id)
-    return Change(action, site_id, before["town_id"], _shown(before), _shown(after))
+    return Change(action, site_id, before["town_id"], shown(before), shown(after))
 
 
 def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Steps[Change]:
@@ -163,7 +137,7 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
         raise ChangeError("wrong", "id", f"{new.device_id!r:.90} is not an id; {IDENTIFIER_RULE}")
     if is_reserved(new.device_id):
         raise ChangeError("wrong", "id", f"'{new.device_id}' {RESERVED_TEXT}")
-    _check_texts(new.name, new.labels)
+    check_texts(new.name, new.labels)
     taken = yield from ask("select_taken", device_ids=[new.device_id], site_ids=[])
     if taken:
         raise ChangeError(
@@ -186,7 +160,7 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
     yield from write_devices([device], [device] if device.gateway_id else [])
     yield from sync_steps(catalogue, [device.device_id])
     after = yield from device_record(device.device_id)
-    return Change("device.create", device.device_id, device.town_id, None, _shown(after))
+    return Change("device.create", device.device_id, device.town_id, None, shown(after))
 
 
 def change_device(device_id: str, changes: Mapping[str, Any], version: int | None) -> Steps[Change]:
@@ -204,9 +178,9 @@ def change_device(device_id: str, changes: Mapping[str, Any], version: int | Non
     before = yield from device_record(device_id, version)
     known = Device(profile_id=before["profile"], **{name: _tupled(before[name]) for name in _DEVICE_FIELDS})
     wanted = replace(known, **{name: _tupled(value) for name, value in changes.items()})
-    _check_texts(wanted.name, wanted.labels)
+    check_texts(wanted.name, wanted.labels)
     if wanted == known:
-        return Change("device.change", device_id, known.town_id, _shown(before), _shown(before))
+        return Change("device.change", device_id, known.town_id, shown(before), shown(before))
     if wanted.gateway_id != known.gateway_id:
         yield from _check_gateway(device_id, known.town_id, wanted.gateway_id)
         yield from write_devices([], [wanted])
@@ -219,7 +193,7 @@ def change_device(device_id: str, changes: Mapping[str, Any], version: int | Non
             commissioned_time=wanted.commissioned_time,
         )
     after = yield from device_record(device_id)
-    return Change("device.change", device_id, known.town_id, _shown(before), _shown(after))
+    return Change("device.change", device_id, known.town_id, shown(before), shown(after))
 
 
 def move_device(
@@ -254,7 +228,7 @@ def move_device(
         )
     yield from _check_gateway(device_id, site["town_id"], gateway_id)
     if (site_id, gateway_id) == (before["site_id"], before["gateway_id"]):
-        return Change("device.move", device_id, before["town_id"], _shown(before), _shown(before))
+        return Change("device.move", device_id, before["town_id"], shown(before), shown(before))
     yield from ask("move_device", device_id=device_id, site_id=site_id, gateway_id=gateway_id)
     until = None
     if elsewhere:
@@ -267,8 +241,8 @@ def move_device(
         "device.move",
         device_id,
         site["town_id"],
-        _shown(before),
-        _shown({**after, "former_topics_until": until} if until else after),
+        shown(before),
+        shown({**after, "former_topics_until": until} if until else after),
         former_town_id=before["town_id"] if elsewhere else None,
     )
 
@@ -289,7 +263,7 @@ def retire_device(device_id: str, version: int | None, *, by: str, retired: bool
     before = yield from device_record(device_id, version)
     action = "device.retire" if retired else "device.reinstate"
     if (before["retired_time"] is not None) == retired:
-        return Change(action, device_id, before["town_id"], _shown(before), _shown(before))
+        return Change(action, device_id, before["town_id"], shown(before), shown(before))
     if retired and before["carries"]:
         raise ChangeError(
             "conflict", "device", f"it is the gateway of {before['carries']} devices; move them or retire them first"
@@ -300,7 +274,7 @@ def retire_device(device_id: str, version: int | None, *, by: str, retired: bool
     if retired:
         yield from revoke(device_id, by=by)
     after = yield from device_record(device_id)
-    return Change(action, device_id, before["town_id"], _shown(before), _shown(after))
+    return Change(action, device_id, before["town_id"], shown(before), shown(after))
 
 
 def site_record(site_id: str, version: int | None = None) -> Steps[Row]:
@@ -310,7 +284,7 @@ def site_record(site_id: str, version: int | None = None) -> Steps[Row]:
         ChangeError: there is none, or it has another version.
     """
     rows = yield from ask("site_record", site_id=site_id)
-    return _one(rows, "site", site_id, version)
+    return one(rows, "site", site_id, version)
 
 
 def device_record(device_id: str, version: int | None = None) -> Steps[Row]:
@@ -320,16 +294,7 @@ def device_record(device_id: str, version: int | None = None) -> Steps[Row]:
         ChangeError: there is none, or it has another version.
     """
     rows = yield from ask("device_record", device_id=device_id)
-    return _one(rows, "device", device_id, version)
-
-
-def _one(rows: Sequence[Row], what: str, identifier: str, version: int | None) -> Row:
-    if not rows:
-        raise ChangeError("unknown", what, f"there is no {what} '{identifier}'")
-    if version is not None and rows[0]["version"] != version:
-        text = f"'{identifier}' was changed since (version {rows[0]['version']}, not {version}); read it again"
-        raise ChangeError("version", what, text)
-    return rows[0]
+    return one(rows, "device", device_id, version)
 
 
 def _usable_site(site_id: str) -> Steps[Row]:
@@ -362,7 +327,7 @@ def _check_gateway(device_id: str, town_id: str, gateway_id: str | None) -> Step
 
 
 def _check_site(site: Site) -> Steps[None]:
-    _check_texts(site.name, site.labels)
+    check_texts(site.name, site.labels)
     for field, text in (("id", site.site_id), ("kind", site.kind)):
         if not _IDENTIFIER.fullmatch(text):
             raise ChangeError("wrong", field, f"{text!r:.90} is not an id; {IDENTIFIER_RULE}")
@@ -374,25 +339,9 @@ def _check_site(site: Site) -> Steps[None]:
         raise ChangeError("wrong", "wards", text)
 
 
-def _check_texts(name: str, labels: Sequence[str]) -> None:
-    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ChangeError("wrong", "name", f"must be 1 to {MAX_NAME_CHARACTERS} characters that can be printed")
-    for text in wrong_labels(labels):
-        raise ChangeError("wrong", "labels", text)
-
-
 def _outside(town: Town, site: Site) -> tuple[str, ...]:
     return () if town.contains(site.latitude, site.longitude) else (outside_text(town, site),)
 
 
 def _tupled(value: Any) -> Any:
     return tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
-
-
-def _shown(record: Row) -> Row:
-    """A record as the audit keeps it: without keys, times as text."""
-    return {
-        name: value.isoformat() if hasattr(value, "isoformat") else value
-        for name, value in record.items()
-        if not name.endswith("_key")
-    }

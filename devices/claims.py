@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from devices.changes import ChangeError
+from devices.change import ChangeError
 from devices.identity.credentials import issue_missing
 from devices.steps import Steps, ask
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.types.json import Jsonb
 
 from devices.changes import (
-    Change,
     NewDevice,
     change_device,
     change_site,
@@ -26,9 +25,10 @@ from devices.claims import claim
 from devices.knocks import accept_knock, guess_profiles, refuse_knock, sent_names
 from devices.label_sheet import label_sheet, labels_steps
 from devices.models import Site
-from devices.registry import wards_steps
+from devices.registry import towns_steps, wards_steps
 from devices.sheets import cell_text
 from devices.steps import Steps, ask, run
+from devices.towns import TOWN_FIELDS, change_town, create_town, retire_town
 
 if TYPE_CHECKING:
     import argparse
@@ -36,15 +36,18 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from devices.change import Change
     from devices.models import DeviceProfile
     from devices.registry import ImportReport
 
 _LISTED: Final = 1_000
 _GRACE_H: Final = 72
+_SIDES: Final = ("west", "south", "east", "north")
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add these commands to the command line."""
+    _add_towns(commands)
     site = commands.add_parser("site", help="create a site, or change one: only what is named changes")
     site.add_argument("site")
     site.add_argument("--town", help="of a new site")
@@ -97,6 +100,20 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     wards.add_argument("--town")
 
 
+def _add_towns(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    town = commands.add_parser("town", help="create a town, or change one: only what is named changes")
+    town.add_argument("town")
+    town.add_argument("--name-vi", help="in Vietnamese")
+    town.add_argument("--name-en", help="in English")
+    town.add_argument("--latitude", type=float, help="of the map's centre")
+    town.add_argument("--longitude", type=float)
+    town.add_argument("--bbox", type=_box, metavar="W,S,E,N", help="its area in degrees")
+    town.add_argument("--position", type=int, help="its place on the page, from 1; absent: the last")
+    town.add_argument("--retire", action="store_true", help="take it out of use")
+    town.add_argument("--reinstate", action="store_true", help="bring it back")
+    commands.add_parser("towns", help="the towns, one line each")
+
+
 def _device_options(parser: argparse.ArgumentParser, *, needed: bool) -> None:
     parser.add_argument("device")
     parser.add_argument("--site", required=True)
@@ -111,6 +128,13 @@ def _time(text: str) -> datetime:
     if found.tzinfo is None:
         raise ValueError("a time with offset is needed")
     return found
+
+
+def _box(text: str) -> tuple[float, ...]:
+    sides = tuple(float(part) for part in text.split(","))
+    if len(sides) != len(_SIDES):
+        raise ValueError("west,south,east,north are needed")
+    return sides
 
 
 def run_command(
@@ -202,6 +226,23 @@ def _site(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[
     return (yield from create_site(Site(site_id=options.site, town_id=options.town, **new)))
 
 
+def _town(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[Change]:
+    if options.retire or options.reinstate:
+        return (yield from retire_town(options.town, None, retired=options.retire))
+    named = {name: value for name in TOWN_FIELDS if (value := getattr(options, name, None)) is not None}
+    if options.bbox is not None:
+        named |= dict(zip(_SIDES, options.bbox, strict=True))
+    if options.town in (yield from towns_steps()):
+        return (yield from change_town(options.town, named, None))
+    missing = [name for name in TOWN_FIELDS if name not in {*named, *_SIDES, "position"}]
+    missing += ["bbox"] if options.bbox is None else []
+    if missing:
+        wanted = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+        sys.stderr.write(f"a new town needs {wanted}\n")
+        raise SystemExit(2)
+    return (yield from create_town(options.town, {"position": None, **named}))
+
+
 def _new(options: argparse.Namespace, profile_id: str) -> NewDevice:
     return NewDevice(
         device_id=options.device,
@@ -277,6 +318,14 @@ def _knocks(
         print("\t".join([*cells, guesses[0].profile_id if guesses else ""]))
 
 
+def _towns(connection: psycopg.Connection[Any], _: argparse.Namespace, __: Mapping[str, DeviceProfile]) -> None:
+    print("town\tname\tenglish\tlatitude\tlongitude\tbox\tretired")
+    for town in run(connection, towns_steps()).values():
+        box = ",".join(str(side) for side in (town.west, town.south, town.east, town.north))
+        cells = (town.town_id, town.name.vi, town.name.en, town.latitude, town.longitude, box)
+        print("\t".join([*(cell_text(cell) for cell in cells), "retired" if town.retired else ""]))
+
+
 def _wards(connection: psycopg.Connection[Any], options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> None:
     print("ward\ttown\tname\tkind\tfrom\tto\tgrade\tsource\tsuccessor")
     for ward in run(connection, wards_steps(options.town)).values():
@@ -285,6 +334,8 @@ def _wards(connection: psycopg.Connection[Any], options: argparse.Namespace, _: 
 
 
 _COMMANDS: Final = {
+    "town": _changes(_town),
+    "towns": _towns,
     "site": _changes(_site),
     "add": _changes(_add),
     "change": _changes(_change),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from devices.changes import Change, ChangeError, NewDevice, create_device
+from devices.change import Change, ChangeError
+from devices.changes import NewDevice, create_device
 from devices.steps import Row, Steps, ask
 
 if TYPE_CHECKING:

@@ -151,6 +151,7 @@ class Town:
     south: float
     east: float
     north: float
+    retired: bool = False  # out of use: takes neither sites nor devices
 
     def contains(self, latitude: float, longitude: float) -> bool:
         """Whether a point lies in the town's bounding box, edges included."""

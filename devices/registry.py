@@ -82,6 +82,14 @@ def towns_steps() -> Steps[dict[str, Town]]:
     return {row["town_id"]: Town(name=Bilingual(vi=row.pop("name_vi"), en=row.pop("name_en")), **row) for row in rows}
 
 
+def town_fault(town_id: str, towns: Mapping[str, Town]) -> str | None:
+    """Why nothing can be put into a town; None: it can."""
+    allowed = [known.town_id for known in towns.values() if not known.retired]
+    if town_id in allowed:
+        return None
+    return f"'{town_id}' is {'retired' if town_id in towns else 'not a town'}; allowed: {', '.join(allowed)}"
+
+
 def wards_steps(town_id: str | None = None) -> Steps[dict[str, Ward]]:
     """The wards of all versions by id; of one town, where it is named."""
     rows = yield from ask("select_wards", town_id=town_id)
@@ -217,8 +225,8 @@ def _read_stored(entries: Sequence[Entry]) -> Steps[_Stored]:
 
 def _faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     device, line = entry.device, entry.line
-    if device.town_id not in stored.towns:
-        yield Fault(line, "town", f"'{device.town_id}' is not a town; allowed: {', '.join(stored.towns)}")
+    if text := town_fault(device.town_id, stored.towns):
+        yield Fault(line, "town", text)
     site = stored.sites.get(device.site_id)
     if site and site.town_id != device.town_id:
         yield Fault(line, "site", f"'{device.site_id}' stands in town '{site.town_id}'; give the site another id")

@@ -88,7 +88,10 @@ create table town (
   latitude float8 not null,   -- WGS 84, degrees, of the map's centre for this town
   longitude float8 not null,
   west float8 not null, south float8 not null, east float8 not null, north float8 not null,
-  position smallint not null  -- order on the page
+  position smallint not null, -- order on the page
+  version integer not null default 1,            -- grows with every change: the ETag
+  changed_time timestamptz not null default now(),
+  retired_time timestamptz
 );
 
 create table site (
@@ -169,6 +172,8 @@ begin
   return new;
 end
 $$;
+create trigger town_version before update on town
+  for each row execute function count_version();
 create trigger site_version before update on site
   for each row execute function count_version();
 create trigger device_version before update on device
@@ -1197,6 +1202,7 @@ grant select on ward, ward_successor, site_ward, device_placement, device_claim,
   to thubon_ingest, thubon_read, thubon_api;
 grant insert, update, delete on knock to thubon_ingest;
 grant select, insert, update on site, device, datastream to thubon_api;
+grant insert, update on town to thubon_api;
 grant insert, update, delete on site_ward, device_claim to thubon_api;
 grant update (accepted_until) on device_placement to thubon_api;
 grant update, delete on knock to thubon_api;
@@ -1412,6 +1418,9 @@ create policy device_placement_read on device_placement for select to thubon_rea
 create policy device_claim_read on device_claim for select to thubon_read using (device_granted(device_key));
 create policy knock_read on knock for select to thubon_read using (town_granted(town_id));
 
+-- Towns are kept by who was granted all of them.
+create policy town_create on town for insert to thubon_api with check (all_towns_granted());
+create policy town_change on town for update to thubon_api using (all_towns_granted()) with check (all_towns_granted());
 create policy site_write on site for all to thubon_api
   using (town_granted(town_id)) with check (town_granted(town_id));
 create policy device_write on device for all to thubon_api

@@ -130,6 +130,6 @@ async def check_town(services: Services, town: str | None) -> None:
     """
     if town is None:
         return
-    towns, _ = await services.registry.towns()
+    towns, _ = await services.registry.towns(retired=True)
     if town not in {known["id"] for known in towns}:
         raise bad_parameter("town", f"there is no town '{town}'; towns: {', '.join(known['id'] for known in towns)}")

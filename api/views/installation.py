@@ -14,7 +14,7 @@ from api.openapi import refusals
 from api.registry_requests import ClaimWish, LabelSheet
 from api.registry_schemas import Claim, ClaimCode, Installation
 from api.responses import JsonResponse
-from devices.changes import ChangeError
+from devices.change import ChangeError
 from devices.claims import claim, give_new_code, installation_step, shown_code
 from devices.label_sheet import STYLE_HASH, label_sheet, labels_steps
 from sql import load_queries

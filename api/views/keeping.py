@@ -12,7 +12,8 @@ from api.openapi import refusals
 from api.registry_requests import DeviceChanges, Move, NewRegisteredDevice, VersionDep
 from api.registry_schemas import KeptDevice, MovedDevice
 from api.responses import JsonResponse
-from devices.changes import Change, NewDevice, change_device, create_device, move_device, retire_device
+from devices.change import Change
+from devices.changes import NewDevice, change_device, create_device, move_device, retire_device
 from devices.profiles import load_catalogue
 
 router = APIRouter(prefix="/v1", tags=["registry"], dependencies=[need(Role.ENGINEER)])

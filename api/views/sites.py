@@ -14,7 +14,8 @@ from api.registry_schemas import ChangedSite, KeptSite, Sites, Wards
 from api.responses import JsonResponse, from_cursor, to_cursor
 from api.services import Services
 from api.views.devices import check_town
-from devices.changes import Change, change_site, create_site, retire_site
+from devices.change import Change
+from devices.changes import change_site, create_site, retire_site
 from devices.models import IDENTIFIER_PATTERN, Site
 from sql import load_queries
 

@@ -8,6 +8,7 @@ from api.access import Role, need
 from api.dependencies import NoParameters, ServicesDep, TownPath
 from api.errors import not_found
 from api.openapi import refusals
+from api.registry_requests import TownsQuery
 from api.responses import JsonResponse
 from api.schemas import Overview, Towns
 
@@ -15,9 +16,9 @@ router = APIRouter(prefix="/v1", tags=["towns"], dependencies=[need(Role.VIEWER)
 
 
 @router.get("/towns", response_model=Towns, responses=refusals(400, 401, 503), summary="The towns")
-async def list_towns(_query: Annotated[NoParameters, Query()], services: ServicesDep) -> JsonResponse:
+async def list_towns(query: Annotated[TownsQuery, Query()], services: ServicesDep) -> JsonResponse:
     """All towns in the order of the page, each with its devices by state; at most a second old."""
-    towns, _ = await services.registry.towns()
+    towns, _ = await services.registry.towns(retired=query.retired)
     answer: Towns = {"items": towns, "next": None}
     return JsonResponse(answer)
 

@@ -87,3 +87,12 @@ select town_id from site where site_id = %(site)s;
 -- name: be_patient
 -- An import of a hundred thousand rows takes longer than a question may.
 set local statement_timeout = '120s';
+
+-- name: kept_town
+-- One town as people keep it.
+select t.town_id, t.name_vi, t.name_en, t.latitude, t.longitude, t.west, t.south, t.east, t.north, t.position, t.version,
+       t.retired_time,
+       (select count(*)::integer from site s where s.town_id = t.town_id and s.retired_time is null) as sites,
+       (select count(*)::integer from device d where d.town_id = t.town_id and d.retired_time is null) as devices
+from town t
+where t.town_id = %(town)s;

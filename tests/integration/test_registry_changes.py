@@ -68,6 +68,28 @@ def test_a_site_is_created_changed_retired_and_brought_back(run: Any, admin: psy
     assert [action for (action,) in noted] == ["device.create", "device.retire", "device.reinstate"]
 
 
+def test_a_town_is_created_changed_retired_and_brought_back(run: Any, admin: psycopg.Connection[Any]) -> None:
+    place = ("--latitude", "15.4", "--longitude", "108.6", "--bbox", "108.5,15.3,108.8,15.5")
+    with pytest.raises(SystemExit, match="2"):
+        run("town", "nui-thanh", "--name-vi", "Núi Thành")
+    assert run("town", "nui-thanh", "--name-vi", "Núi Thành", "--name-en", "Nui Thanh", *place)[0] == 0
+    assert run("town", "nui-thanh", "--name-en", "Nui Thanh")[1] == "nui-thanh: nothing to change\n"
+    assert run("town", "nui-thanh", "--position", "1")[1].splitlines()[:2] == [
+        "town.change nui-thanh", "  position: 4 -> 1",
+    ]  # fmt: skip
+    assert "inside the town's box" in refused(run, "town", "nui-thanh", "--latitude", "10")
+    assert "there is no town 'atlantis'" in refused(run, "town", "atlantis", "--retire")
+    assert run("site", "nt-s", "--town", "nui-thanh", *SITE[2:])[0] == 0
+    assert "1 sites are in use there" in refused(run, "town", "nui-thanh", "--retire")
+    assert run("site", "nt-s", "--retire")[0] == 0
+    assert run("town", "nui-thanh", "--retire")[0] == 0
+    assert "'nui-thanh' is retired" in refused(run, "site", "nt-2", "--town", "nui-thanh", *SITE[2:])
+    assert [line.split("\t")[-1] for line in run("towns")[1].splitlines() if "nui-thanh" in line] == ["retired"]
+    assert run("town", "nui-thanh", "--reinstate")[0] == 0
+    noted = admin.execute("select action from audit where subject = 'nui-thanh' order by audit_key").fetchall()
+    assert [action for (action,) in noted] == ["town.create", "town.change", "town.retire", "town.reinstate"]
+
+
 def test_a_site_resolves_to_its_wards_of_both_versions(run: Any, admin: psycopg.Connection[Any]) -> None:
     wards = "select ward_id, how from site_ward order by ward_id"
     run("site", "ha-bridge", *SITE, "--ward", "hoi-an-2019-cam-chau")

@@ -59,6 +59,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/api-keys"): {
         "name": "{word} new", "grants": {"{town}": "viewer"}, "expires_time": "2027-11-01T00:00:00Z"
     },
+    ("post", "/v1/towns"): {
+        "id": "{word}-new", "name": {"vi": "Mới", "en": "New"}, "latitude": 15.4, "longitude": 108.6,
+        "bbox": [108.5, 15.3, 108.8, 15.5],
+    },
+    ("patch", "/v1/towns/{town}"): {"position": 7},
     ("post", "/v1/sites"): {
         "id": "{word}-s", "town": "{town}", "name": "S", "kind": "pole", "latitude": 15.8, "longitude": 108.3
     },

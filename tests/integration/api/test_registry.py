@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 PLACE = {"latitude": 15.877, "longitude": 108.326}
 SITE = {"id": "ha-bridge", "town": "hoi-an", "name": "Chùa Cầu", "kind": "station", **PLACE}
+TOWN: dict[str, Any] = {
+    "id": "nui-thanh", "name": {"vi": "Núi Thành", "en": "Nui Thanh"}, "latitude": 15.4, "longitude": 108.6,
+    "bbox": [108.5, 15.3, 108.8, 15.5],
+}  # fmt: skip
 DEVICE = {"id": "ha-air", "site": "ha-bridge", "profile": "air-station", "name": "Trạm Điện Phương"}
 ROW = "ha-lamp,hoi-an,ha-street,Bạch Đằng,pole,15.876,108.328,lamp-controller,Đèn 1,,2025-01-01,phase=2,"
 HEADER = ",".join(COLUMNS)
@@ -81,6 +85,81 @@ async def test_a_site_is_created_read_changed_and_retired_each_against_the_versi
     assert (await client.post("/v1/sites/ha-bridge/reinstate", headers={"If-Match": "*"})).json()[
         "retired_time"
     ] is None
+
+
+async def test_a_town_is_created_filled_changed_retired_and_brought_back(client: httpx.AsyncClient, seed: Seed) -> None:
+    created = await client.post("/v1/towns", json=TOWN)
+    assert (created.status_code, created.headers["ETag"]) == (201, '"1"'), created.text
+    assert (created.json()["position"], created.json()["sites_in_use"]) == (4, 0)
+    assert "is taken, perhaps by a retired one" in await detail(await client.post("/v1/towns", json=TOWN), 409)
+    for wrong, told in (
+        ({"id": "Núi"}, "id"),
+        ({"bbox": [108.8, 15.3, 108.5, 15.5]}, "west < east"),
+        ({"latitude": 16.0}, "inside the town's box"),
+        ({"name": {"vi": "x\u0007", "en": "x"}}, "printed"),
+        ({"position": 0}, "position"),
+    ):
+        assert told in await detail(await client.post("/v1/towns", json={**TOWN, "id": "more", **wrong}), 400)
+
+    site = {**SITE, "id": "nt-s", "town": "nui-thanh", "latitude": 15.4, "longitude": 108.6}
+    assert (await client.post("/v1/sites", json=site)).status_code == 201
+    assert (await client.post("/v1/devices", json={**DEVICE, "id": "nt-air", "site": "nt-s"})).status_code == 201
+    assert [town["id"] for town in (await client.get("/v1/towns")).json()["items"]][3:] == ["nui-thanh"]
+    for path in ("overview", "traffic", "lighting", "environment", "environment/map", "environment/summary"):
+        answer = await client.get(f"/v1/towns/nui-thanh/{path}")
+        assert answer.status_code == 200, answer.text
+
+    change = {"name": {"vi": "Núi Thành", "en": "Nui Thanh district"}, "position": 1}
+    assert "send If-Match" in await detail(await client.patch("/v1/towns/nui-thanh", json=change), 428)
+    changed = await client.patch("/v1/towns/nui-thanh", json=change, headers={"If-Match": '"1"'})
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
+    retire, any_version = "/v1/towns/nui-thanh/retire", {"If-Match": "*"}
+    assert "changed since" in await detail(await client.post(retire, headers={"If-Match": '"1"'}), 412)
+    assert "1 sites are in use there" in await detail(await client.post(retire, headers=any_version), 409)
+    await client.post("/v1/devices/nt-air/retire", headers=any_version)
+    await client.post("/v1/sites/nt-s/retire", headers=any_version)
+    assert (await client.post(retire, headers=any_version)).json()["retired_time"] is not None
+    refused = await client.post("/v1/sites", json={**site, "id": "nt-2"})
+    assert "'nui-thanh' is retired; allowed: tam-ky, hoi-an, dien-ban" in await detail(refused, 400)
+    assert "its town 'nui-thanh' is retired" in await detail(
+        await client.post("/v1/sites/nt-s/reinstate", headers=any_version), 409
+    )
+    assert "nui-thanh" not in (await client.get("/v1/towns")).text
+    assert "nui-thanh" in (await client.get("/v1/towns?retired=true")).text
+    assert (await client.get("/v1/devices?town=nui-thanh")).status_code == 200
+    assert (await client.post("/v1/towns/nui-thanh/reinstate", headers=any_version)).json()["retired_time"] is None
+    assert (await client.get("/v1/towns/nui-thanh")).headers["ETag"] == '"4"'
+    noted = rows(
+        seed,
+        "select action, actor, town_id, before ->> 'name_en', after ->> 'name_en' from audit"
+        " where subject = 'nui-thanh' order by audit_key",
+    )
+    was, became = TOWN["name"]["en"], "Nui Thanh district"
+    assert noted == [
+        ("town.create", "service-token", "nui-thanh", None, was),
+        ("town.change", "service-token", "nui-thanh", was, became),
+        ("town.retire", "service-token", "nui-thanh", became, became),
+        ("town.reinstate", "service-token", "nui-thanh", became, became),
+    ]
+
+
+async def test_towns_are_kept_by_administrators_of_all_towns_alone(stranger: httpx.AsyncClient, seed: Seed) -> None:
+    for name, grants in (("one", {"hoi-an": "administrator"}), ("every", {"*": "engineer"})):
+        add_account(seed, name, grants)
+        headers = page_headers(open_session(seed, name)) | {"If-Match": "*"}
+        answers = [await stranger.post("/v1/towns", json=TOWN, headers=headers)]
+        for town in ("hoi-an", "tam-ky", "atlantis"):
+            answers.append(await stranger.patch(f"/v1/towns/{town}", json={"position": 9}, headers=headers))
+            answers.append(await stranger.post(f"/v1/towns/{town}/retire", headers=headers))
+            answers.append(await stranger.post(f"/v1/towns/{town}/reinstate", headers=headers))
+        assert {answer.status_code for answer in answers} == {403}
+        assert len({answer.text for answer in answers}) == 1, "and they tell nobody which towns there are"
+    assert rows(seed, "select town_id, position, version from town order by position") == [
+        ("tam-ky", 1, 1), ("hoi-an", 2, 1), ("dien-ban", 3, 1)
+    ]  # fmt: skip
+    add_account(seed, "chief", {"*": "administrator"})
+    headers = page_headers(open_session(seed, "chief"))
+    assert (await stranger.post("/v1/towns", json=TOWN, headers=headers)).status_code == 201
 
 
 async def test_a_device_is_registered_with_its_datastreams_and_found_by_words_labels_ward_and_place(

@@ -56,7 +56,7 @@ select 'comment', name, obj_description(oid, 'pg_proc') from routine where obj_d
 union all
 select 'extension', extname, null from pg_extension
 union all
-select 'row', 'town', to_jsonb(town)::text from town
+select 'row', 'town', (to_jsonb(town) - 'changed_time')::text from town
 union all
 select 'row', 'ward', to_jsonb(ward)::text from ward
 union all

@@ -88,6 +88,24 @@ def test_the_api_adds_to_the_audit_and_changes_nothing_in_it(database: Database)
     assert _allowed(database.api_url, added) == added
 
 
+def test_who_was_granted_one_town_keeps_none_and_nobody_deletes_one(database: Database) -> None:
+    with psycopg.connect(database.api_url, autocommit=True) as connection:
+        new = (
+            "insert into town (town_id, name_vi, name_en, latitude, longitude, west, south, east, north, position)"
+            " values ('new', 'x', 'x', 15, 108, 107, 14, 109, 16, 4)"
+        )
+        for towns in ("", "hoi-an", "hoi-an,tam-ky,dien-ban"):
+            connection.execute("select set_config('thubon.towns', %s, false)", [towns])
+            assert connection.execute("update town set position = 9").rowcount == 0
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(new)
+        connection.execute("set thubon.towns = '*'")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("delete from town")
+        assert connection.execute(new).rowcount == 1
+        assert connection.execute("update town set position = position").rowcount == 4
+
+
 def test_the_list_of_tables_is_complete(database: Database) -> None:
     with psycopg.connect(database.url) as connection:
         rows = connection.execute(
