@@ -26,6 +26,7 @@ TARGETS: Final[dict[str, Callable[[float], Iterator[Line] | Iterator[str]]]] = {
 }
 PROGRAMS: Final = {
     "T2b": "aggregation_live",
+    "soak": "soak",  # memory over ten minutes of T2b's load
     "T7": "aggregation_core",  # T8 comes with it; needs polars, duckdb, pandas and pyarrow, which `make setup` installs
     "T9": "aggregation_rest",  # T11 comes with it
     "T10": "views",  # and a line for each other operations view
