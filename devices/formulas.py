@@ -175,6 +175,12 @@ ENVIRONMENT: Final = _formulas(
         "devices.environment.limits:share_of_limit",
     ),
     (
+        "environment.year-mean/1", "Trung bình năm", "Mean of the year", "ug/m3",
+        "mean of the means of days, of the 365 days that end with the day",
+        "QCVN 05:2023/BTNMT; devices/environment/averaging.yaml",
+        "devices.environment.limits:year_mean",
+    ),
+    (
         "environment.laeq/1", "LAeq", "LAeq", "dB[SPL]",
         "10 log10(mean(10^(L / 10)))", _DEFINITION, "devices.environment.noise:laeq",
     ),
@@ -207,6 +213,11 @@ ENVIRONMENT: Final = _formulas(
     (
         "environment.wind-direction-mean/1", "Hướng gió trung bình", "Mean wind direction", "deg",
         "atan2 of the sums of sines and cosines", _DEFINITION, "devices.environment.wind:mean_direction",
+    ),
+    (
+        "environment.wind-resultant/1", "Độ ổn định hướng gió", "Steadiness of the wind", "1",
+        "length of the sum of unit vectors / their number", _DEFINITION,
+        "devices.environment.wind:resultant_length",
     ),
     (
         "environment.gust/1", "Gió giật", "Gust", "m/s",

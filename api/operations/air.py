@@ -11,10 +11,13 @@ from api.operations.columns import newest
 from api.operations.figures import FigureKind, both, figure, level
 from api.windows import LOCAL_ZONE
 from devices.environment import limits, vn_aqi
+from devices.environment.averaging import averaging_on
 from devices.models import Bilingual
 from devices.profiles import load_catalogue
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import NDArray
 
     from api.operations.board import Figures
@@ -66,8 +69,6 @@ LIMITS: Final = FigureKind(
 _SEVERITY: Final = {"good": 0, "moderate": 0, "poor": 1, "bad": 2, "very-bad": 3, "hazardous": 4}
 _KEPT: Final = level("kept", Bilingual("Trong giới hạn", "Within limits"), 0)
 _EXCEEDED: Final = level("exceeded", Bilingual("Vượt giới hạn", "Above a limit"), 2)
-_HOURS_BY_PERIOD: Final[dict[limits.Period, tuple[int, int]]] = {"PT1H": (1, 1), "PT8H": (8, 6), "P1D": (24, 18)}
-"""Averaging period -> its hours, and how many of them must be there (our policy, see vn_aqi.yaml)."""
 
 
 def aqi_level(index: float) -> Level:
@@ -168,6 +169,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
         hours: 24 whole hours and the present one.
     """
     stations: list[Figure] = []
+    day = datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date()
     whole = slice(0, hours.count.shape[1] - 1)
     for indicative, at, means, streams in station_columns(fleet, hours, whole):
         made = vn_aqi.hourly({name: values[:, ::-1][:, : vn_aqi.NOWCAST_HOURS] for name, values in means.items()})
@@ -189,9 +191,20 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
             figures.of_site[fleet.devices[device].site].append(line)
             if not indicative:
                 stations.append(line)
-            against = _limits_figure({name: values[row] for name, values in means.items()}, now_us, indicative)
-            if against is not None:
-                figures.of_site[fleet.devices[device].site].append(against)
+            of_device = {name: values[row] for name, values in means.items() if name in streams}
+            shares = [float(hours.coverage(streams[name])[row, whole][-24:].mean()) for name in of_device]
+            of_slots = [streams[name].slot for name in of_device]
+            against = _limits_figure(of_device, day, indicative)
+            figures.of_site[fleet.devices[device].site].append(
+                figure(
+                    LIMITS,
+                    now_us=now_us,
+                    time_us=newest(hours.last_us[mine, whole][:, of_slots]),
+                    coverage=max(shares),
+                    flagged=int(hours.flagged[mine, whole][-24:, of_slots].sum()),
+                    **against,
+                )
+            )
     known = [line for line in stations if line["value"] is not None]
     worst = max(known, key=lambda line: line["value"] or 0.0, default=None)
     figures.of_town.append(
@@ -207,36 +220,61 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
     )
 
 
-def _limits_figure(means: dict[str, NDArray[np.float64]], now_us: int, indicative: bool) -> Figure | None:
-    """The newest means in percent of their limits; None where there is no mean to compare."""
-    day = datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date()
-    lines: list[dict[str, Any]] = []
-    for name, values in means.items():
-        for period, (span, least) in _HOURS_BY_PERIOD.items():
-            limit = limits.limit_for(name, period, day)
-            mean = float(vn_aqi.mean_of(values[-span:], least)) if limit else np.nan
-            if limit is not None and not np.isnan(mean):
-                lines.append(
-                    {
-                        "property": name,
-                        "period": period,
-                        "mean": mean,
-                        "limit": limit.limit,
-                        "unit": limit.unit,
-                        "percent": float(limits.share_of_limit(np.array(mean), limit)),
-                        "exceeded": bool(limits.exceeds(np.array(mean), limit)),
-                        "regulation": limit.regulation,
-                        "grade": limit.grade,
-                    }
-                )
-    if not lines:
+def _limits_figure(means: dict[str, NDArray[np.float64]], day: date, indicative: bool) -> dict[str, Any]:
+    """The newest means against their limits: of the last hour, the last eight and the last 24."""
+    policy = averaging_on(day).air
+    spans: dict[limits.Period, tuple[int, int]] = {
+        "PT1H": (1, 1),
+        "PT8H": (8, policy.hours_of_eight_min),
+        "P1D": (24, policy.hours_of_day_min),
+    }
+    lines = [
+        line
+        for name, values in means.items()
+        for period, (span, least) in spans.items()
+        if (line := limit_line(name, period, day, float(vn_aqi.mean_of(values[-span:], least)))) is not None
+    ]
+    return against_limits(lines, indicative)
+
+
+def limit_line(name: str, period: limits.Period, day: date, mean: float) -> dict[str, Any] | None:
+    """A mean beside the limit of its averaging period; None where there is no mean or no limit.
+
+    Args:
+        name: observed property.
+        period: over which the mean is taken.
+        day: local day, whose limits are in force.
+        mean: NaN: none.
+    """
+    limit = limits.limit_for(name, period, day)
+    if limit is None or np.isnan(mean):
         return None
-    return figure(
-        LIMITS,
-        max(line["percent"] for line in lines),
-        now_us=now_us,
-        time_us=now_us // 3_600_000_000 * 3_600_000_000,
-        level=_EXCEEDED if any(line["exceeded"] for line in lines) else _KEPT,
-        indicative=indicative,
-        detail={"limits": sorted(lines, key=lambda line: -line["percent"])},
-    )
+    return {
+        "property": name,
+        "period": period,
+        "mean": mean,
+        "limit": limit.limit,
+        "unit": limit.unit,
+        "percent": float(limits.share_of_limit(np.array(mean), limit)),
+        "exceeded": bool(limits.exceeds(np.array(mean), limit)),
+        "regulation": limit.regulation,
+        "grade": limit.grade,
+    }
+
+
+def against_limits(lines: list[dict[str, Any]], indicative: bool, reason: str = "no-full-period") -> dict[str, Any]:
+    """What a figure of the worst of some means says.
+
+    Args:
+        lines: of `limit_line`.
+        indicative: of a low-cost sensor.
+        reason: why there is none, where there is none.
+    """
+    above = any(line["exceeded"] for line in lines)
+    return {
+        "value": max((line["percent"] for line in lines), default=None),
+        "reason": reason,
+        "level": _EXCEEDED if above else _KEPT,
+        "indicative": indicative,
+        "detail": {"limits": sorted(lines, key=lambda line: -line["percent"])},
+    }

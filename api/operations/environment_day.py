@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from api.operations import air
+from api.operations.air_day import BEFORE, add_air, read_years
 from api.operations.board import Figures
 from api.operations.columns import newest, number
 from api.operations.figures import FigureKind, figure, level
 from api.operations.history import read_history
-from api.operations.noise import band_of, local_hours
+from api.operations.noise_day import add_noise, read_exceeded
 from api.operations.summary import make_summary
-from devices.environment import flood, limits, noise, rain, sites, vn_aqi, wind
+from devices.environment import flood, rain, sites, wind
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
-    from datetime import date
+    from numpy.typing import NDArray
 
-    from api.operations.fleet import Fleet, Stream
+    from api.operations.fleet import Stream
     from api.operations.history import History
     from api.operations.summary import Day, Summary
     from api.schemas import Figure
 
-_BEFORE: Final = 7
-"""Hours of the day before that the 8-h means of O3 need."""
 HIGHEST_LEVEL: Final = FigureKind(
     "highest-water-level",
     Bilingual("Mực nước cao nhất", "Highest water level"),
@@ -43,22 +42,6 @@ RAIN_DAY: Final = FigureKind(
     rain.SUM_FORMULA,
     "rain observed on the local day; at least so much where coverage is below 1",
 )
-NOISE_DAY: Final = FigureKind(
-    "noise-day",
-    Bilingual("Mức ồn ban ngày", "Noise by day"),
-    "dB[SPL]",
-    "index",
-    noise.LAEQ_FORMULA,
-    "energetic mean over 06-21 h against its limit",
-)
-NOISE_NIGHT: Final = FigureKind(
-    "noise-night",
-    Bilingual("Mức ồn ban đêm", "Noise by night"),
-    "dB[SPL]",
-    "index",
-    noise.LAEQ_FORMULA,
-    "energetic mean over 00-06 h and 21-24 h of the local day against its limit",
-)
 GUST_DAY: Final = FigureKind(
     "highest-gust",
     Bilingual("Gió giật mạnh nhất", "Highest gust"),
@@ -67,84 +50,71 @@ GUST_DAY: Final = FigureKind(
     wind.GUST_FORMULA,
     "highest gust of the day",
 )
-_KEPT: Final = level("kept", Bilingual("Trong giới hạn", "Within limits"), 0)
-_EXCEEDED: Final = level("exceeded", Bilingual("Vượt giới hạn", "Above the limit"), 1)
+DIRECTION_DAY: Final = FigureKind(
+    "wind-direction-day",
+    Bilingual("Hướng gió trung bình ngày", "Mean wind direction of the day"),
+    "deg",
+    "index",
+    wind.DIRECTION_FORMULA,
+    "direction of the mean vector of the day's directions; its length, 1 steady and 0 from all sides, in `detail`",
+)
+DEPTH_DAY: Final = FigureKind(
+    "highest-street-depth",
+    Bilingual("Ngập đường sâu nhất", "Deepest water on the street"),
+    "m",
+    "index",
+    sites.STREET_FORMULA,
+    "deepest water of the day's hours on the road, classed by our own depths (devices/environment/sites.yaml)",
+)
 
 
 async def read_day(asked: Day) -> Summary:
     """The day's figures of each site and of the town."""
-    fleet, day, now_us = asked.fleet, asked.day, asked.now_us
+    fleet = asked.fleet
     hours = await read_history(
         asked.database,
         fleet,
         fleet.keys_of(
             fleet.observing(
-                *air.PROPERTIES, "water-level", "rainfall", "sound-level-equivalent", "wind-gust", "water-depth"
+                *air.PROPERTIES,
+                "water-level",
+                "rainfall",
+                "sound-level-equivalent",
+                "wind-gust",
+                "wind-direction",
+                "water-depth",
             )
         ),
-        first_s=asked.start_s - _BEFORE * 3600,
-        steps=_BEFORE + 24,
+        first_s=asked.start_s - BEFORE * 3600,
+        steps=BEFORE + 24,
         step_s=3600,
-        wanted=("max", "last", "energy"),
+        wanted=("max", "last", "energy", "east", "north"),
         tail=True,
     )
+    years = await read_years(asked)
+    exceeded = [await read_exceeded(asked, stream) for stream in fleet.observing("sound-level-equivalent")]
     figures = Figures()
-    _add_aqi(figures, fleet, hours, now_us)
-    for stream in fleet.observing("water-level"):
-        _add_levels(figures, fleet, hours, stream, day, now_us)
-    for stream in fleet.observing("rainfall"):
-        _add_rain(figures, fleet, hours, stream, now_us)
-    for stream in fleet.observing("sound-level-equivalent"):
-        _add_noise(figures, fleet, hours, stream, day, now_us)
-    for stream in fleet.observing("wind-gust"):
-        _add_gusts(figures, fleet, hours, stream, now_us)
+    add_air(figures, asked, hours, years)
+    for of_stream in exceeded:
+        add_noise(figures, asked, hours, BEFORE, of_stream)
+    for property_id, add in _EACH.items():
+        for stream in fleet.observing(property_id):
+            add(figures, asked, hours, stream)
     return make_summary(fleet, figures, datetime.now(UTC))
 
 
-def _add_aqi(figures: Figures, fleet: Fleet, hours: History, now_us: int) -> None:
-    stations: list[Figure] = []
-    for indicative, at, means, streams in air.station_columns(fleet, hours, slice(0, _BEFORE + 24)):
-        made = vn_aqi.daily(means)
-        of_particles = [streams[name] for name in vn_aqi.PARTICLES if name in streams]
-        for row, device in enumerate(at.tolist()):
-            mine = np.searchsorted(hours.at, device)
-            line = air.aqi_figure(
-                (air.DAY, air.DAY_INDICATIVE),
-                made,
-                row,
-                indicative=indicative,
-                now_us=now_us,
-                time_us=newest(hours.last_us[mine, _BEFORE:, of_particles[0].slot]),
-                coverage=float(np.max([hours.coverage(stream)[row, _BEFORE:].mean() for stream in of_particles])),
-                flagged=int(hours.flagged[mine, _BEFORE:, [stream.slot for stream in of_particles]].sum()),
-                station=air.station_of(fleet, device),
-                reason="too-few-hours",
-            )
-            figures.of_site[fleet.devices[device].site].append(line)
-            if not indicative:
-                stations.append(line)
-    known = [line for line in stations if line["value"] is not None]
-    worst = max(known, key=lambda line: line["value"] or 0.0, default=None)
-    if worst is not None:
-        how = f"highest of {len(known)} of {len(stations)} reference stations; {air.DAY.how}"
-        figures.of_town.append({**worst, "how": how})
-    else:
-        reason = "too-few-hours" if stations else "no-reading"
-        figures.of_town.append(figure(air.DAY, None, now_us=now_us, reason=reason))
-
-
-def _add_levels(figures: Figures, fleet: Fleet, hours: History, stream: Stream, day: date, now_us: int) -> None:
+def _add_levels(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
     rows = hours.rows(stream)
-    highest, _ = wind.highest_gust(hours.max[rows][:, _BEFORE:, stream.slot])
+    highest, _ = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
     for row, at in enumerate(stream.at.tolist()):
-        station = flood.station_of(fleet.sites[fleet.devices[at].site].site_id, day)
+        station = flood.station_of(asked.fleet.sites[asked.fleet.devices[at].site].site_id, asked.day)
         value = number(highest[row])
         reached = (
             int(flood.alarm_levels(np.array([value]), station.levels, 0.0)[0]) if station and value is not None else 0
         )
         _append(
             figures,
-            fleet,
+            asked,
             at,
             figure(
                 HIGHEST_LEVEL,
@@ -152,7 +122,7 @@ def _add_levels(figures: Figures, fleet: Fleet, hours: History, stream: Stream, 
                 text=flood.bulletin(value, station.levels) if station and value is not None else None,
                 level=level(f"alarm-{reached}", _ALARMS[reached], (0, 2, 3, 4)[reached]) if station else None,
                 detail={"station": station.name, "source": station.source} if station else None,
-                **_day(hours, stream, rows, row, now_us),
+                **_day(asked, hours, stream, rows, row),
             ),
         )
 
@@ -165,16 +135,16 @@ _ALARMS: Final = (
 )
 
 
-def _add_rain(figures: Figures, fleet: Fleet, hours: History, stream: Stream, now_us: int) -> None:
+def _add_rain(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
     rows = hours.rows(stream)
-    count = hours.count[rows, _BEFORE:, stream.slot]
-    total = np.nan_to_num(hours.added["sum"][rows, _BEFORE:, stream.slot]).sum(axis=1)
+    count = hours.count[rows, BEFORE:, stream.slot]
+    total = np.nan_to_num(hours.added["sum"][rows, BEFORE:, stream.slot]).sum(axis=1)
     for row, at in enumerate(stream.at.tolist()):
         value = float(total[row]) if count[row].any() else None
         found = rain.rain_class(value, 24) if value is not None else None
         _append(
             figures,
-            fleet,
+            asked,
             at,
             figure(
                 RAIN_DAY,
@@ -183,60 +153,82 @@ def _add_rain(figures: Figures, fleet: Fleet, hours: History, stream: Stream, no
                 level=level(found.id, found.name.record(), {"heavy": 2, "very-heavy": 3}.get(found.id, 0))
                 if found
                 else None,
-                **_day(hours, stream, rows, row, now_us),
+                **_day(asked, hours, stream, rows, row),
             ),
         )
 
 
-def _add_noise(figures: Figures, fleet: Fleet, hours: History, stream: Stream, day: date, now_us: int) -> None:
+def _add_gusts(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
     rows = hours.rows(stream)
-    energy = np.nan_to_num(hours.added["energy"][rows, _BEFORE:, stream.slot])
-    count = hours.count[rows, _BEFORE:, stream.slot].astype(np.float64)
-    by_day = noise.is_day(local_hours(hours.first_s + _BEFORE * 3600, 24))
-    share = hours.coverage(stream)[:, _BEFORE:]
-    bands = {
-        name: band_of(energy, count, share, np.flatnonzero(there))
-        for name, there in (("day", by_day), ("night", ~by_day))
-    }
+    gusts, _ = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
     for row, at in enumerate(stream.at.tolist()):
-        area = sites.noise_area(fleet.sites[fleet.devices[at].site].site_id)
-        for kind, name in ((NOISE_DAY, "day"), (NOISE_NIGHT, "night")):
-            limit = limits.limit_for("sound-level-equivalent", "day" if name == "day" else "night", day, area=area)
-            band = bands[name]
-            value = band.laeq[row]
-            above = bool(limit and limits.exceeds(np.array(value), limit))
-            detail = {"limit": limit.limit, "regulation": limit.regulation, "grade": limit.grade} if limit else None
-            _append(
-                figures,
-                fleet,
-                at,
-                figure(
-                    kind,
-                    float(value),
-                    level=_EXCEEDED if above else _KEPT,
-                    reason=band.reason(row),
-                    detail={"area": area, **(detail or {})},
-                    **(_day(hours, stream, rows, row, now_us) | {"coverage": float(band.coverage[row])}),
-                ),
-            )
+        _append(figures, asked, at, figure(GUST_DAY, float(gusts[row]), **_day(asked, hours, stream, rows, row)))
 
 
-def _add_gusts(figures: Figures, fleet: Fleet, hours: History, stream: Stream, now_us: int) -> None:
+def _add_directions(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
     rows = hours.rows(stream)
-    gusts, _ = wind.highest_gust(hours.max[rows][:, _BEFORE:, stream.slot])
+    count = hours.count[rows, BEFORE:, stream.slot].sum(axis=1)
+    east, north = (
+        np.nan_to_num(hours.added[name][rows, BEFORE:, stream.slot]).sum(axis=1) for name in ("east", "north")
+    )
+    degrees, steady = wind.direction_of(east, north, count), wind.resultant_length(east, north, count)
     for row, at in enumerate(stream.at.tolist()):
-        _append(figures, fleet, at, figure(GUST_DAY, float(gusts[row]), **_day(hours, stream, rows, row, now_us)))
+        value = float(degrees[row])
+        _append(
+            figures,
+            asked,
+            at,
+            figure(
+                DIRECTION_DAY,
+                value,
+                reason="opposite-directions" if count[row] else "no-reading",
+                text=None if np.isnan(value) else wind.compass_name(value),
+                detail={"resultant_length": number(steady[row]), "resultant_formula": wind.RESULTANT_FORMULA},
+                **_day(asked, hours, stream, rows, row),
+            ),
+        )
 
 
-def _day(hours: History, stream: Stream, rows: np.ndarray[Any, Any], row: int, now_us: int) -> dict[str, Any]:
+def _add_depths(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
+    rows = hours.rows(stream)
+    deepest, place = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
+    for row, at in enumerate(stream.at.tolist()):
+        value = number(deepest[row])
+        depth = sites.street_level(max(0.0, value)) if value is not None else None
+        _append(
+            figures,
+            asked,
+            at,
+            figure(
+                DEPTH_DAY,
+                value,
+                text=depth.name.record() if depth else None,
+                level=level(depth.id, depth.name.record(), depth.severity) if depth else None,
+                detail={"deepest_hour": f"{int(place[row]):02}:00" if depth else None},
+                **_day(asked, hours, stream, rows, row),
+            ),
+        )
+
+
+def _day(asked: Day, hours: History, stream: Stream, rows: NDArray[np.intp], row: int) -> dict[str, Any]:
     """What every figure of a day bears."""
     return {
-        "now_us": now_us,
-        "time_us": newest(hours.last_us[rows[row], _BEFORE:, stream.slot]),
-        "coverage": float(hours.coverage(stream)[row, _BEFORE:].mean()),
-        "flagged": int(hours.flagged[rows[row], _BEFORE:, stream.slot].sum()),
+        "now_us": asked.now_us,
+        "time_us": newest(hours.last_us[rows[row], BEFORE:, stream.slot]),
+        "coverage": asked.share(hours.coverage(stream)[row, BEFORE:]),
+        "flagged": int(hours.flagged[rows[row], BEFORE:, stream.slot].sum()),
     }
 
 
-def _append(figures: Figures, fleet: Fleet, at: int, line: Figure) -> None:
-    figures.of_site[fleet.devices[at].site].append(line)
+def _append(figures: Figures, asked: Day, at: int, line: Figure) -> None:
+    figures.of_site[asked.fleet.devices[at].site].append(line)
+
+
+_EACH: Final = {
+    "water-level": _add_levels,
+    "rainfall": _add_rain,
+    "wind-gust": _add_gusts,
+    "wind-direction": _add_directions,
+    "water-depth": _add_depths,
+}
+"""How the figures of an observed property come to be."""

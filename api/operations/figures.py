@@ -44,6 +44,11 @@ REASONS: Final[Mapping[str, Bilingual]] = MappingProxyType(
             "Neither PM2.5 nor PM10 has 18 hours of the day.",
         ),
         "no-alarm-levels": Bilingual("Chưa đặt mức báo động cho trạm này.", "No alarm levels are set for this gauge."),
+        "no-full-period": Bilingual(
+            "Không chất nào đủ số liệu cho thời gian trung bình của nó.",
+            "No substance was observed long enough for its averaging period.",
+        ),
+        "too-few-days": Bilingual("Chưa đủ số ngày có số liệu trong năm.", "Too few days of the year were observed."),
         "cabinet-out": Bilingual("Tủ mất điện.", "Its cabinet is out."),
         "opposite-directions": Bilingual("Gió triệt tiêu nhau.", "The directions cancel out."),
     }

@@ -12,6 +12,7 @@ from api.operations.columns import newest, number
 from api.operations.figures import FigureKind, figure, level
 from api.windows import LOCAL_ZONE
 from devices.environment import limits, noise, sites
+from devices.environment.averaging import averaging_on
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from api.operations.board import Figures
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History, Recent
+    from devices.environment.averaging import NoiseBands
 
 PROPERTIES: Final = ("sound-level-equivalent",)
 LAEQ: Final = FigureKind(
@@ -33,8 +35,6 @@ LAEQ: Final = FigureKind(
 )
 HOURS: Final = 39
 """So many hold a whole band of the day and one of the night at any time: 24 and the 15 of the longer one."""
-COVERAGE_MIN: Final = 0.75
-"""Of a band; observed less it has no level (project policy)."""
 _KEPT: Final = level("kept", Bilingual("Trong giới hạn", "Within limits"), 0)
 _EXCEEDED: Final = level("exceeded", Bilingual("Vượt giới hạn", "Above the limit"), 1)
 
@@ -49,7 +49,8 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History, sound: Rece
         hours: `HOURS` whole hours and the present one.
         sound: levels of the last hour as observed.
     """
-    places = last_bands(hours.first_s, hours.count.shape[1] - 1)
+    ruling = averaging_on(datetime.fromtimestamp(now_us / 1e6, LOCAL_ZONE).date()).noise
+    places = last_bands(hours.first_s, hours.count.shape[1] - 1, ruling)
     starts = {
         name: datetime.fromtimestamp(hours.first_s + 3600 * int(place[0]), LOCAL_ZONE) for name, place in places.items()
     }
@@ -58,7 +59,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History, sound: Rece
         energy, count = _energy(hours, stream, rows)
         of_hour = noise.laeq_of_energy(energy[:, -2], count[:, -2])
         share = hours.coverage(stream)
-        bands = {name: band_of(energy, count, share, place) for name, place in places.items()}
+        bands = {name: band_of(energy, count, share, place, ruling.band_coverage_min) for name, place in places.items()}
         for row, at in enumerate(stream.at.tolist()):
             site = fleet.sites[fleet.devices[at].site]
             compared = {name: _against(band, row, name, starts[name], site.site_id) for name, band in bands.items()}
@@ -94,7 +95,7 @@ def _energy(hours: History, stream: Stream, rows: NDArray[np.intp]) -> tuple[NDA
 class Band:
     """The equivalent level of one band of some meters; n of them."""
 
-    laeq: NDArray[np.float64]  # dB, NaN: observed less than `COVERAGE_MIN`; shape (n,)
+    laeq: NDArray[np.float64]  # dB, NaN: observed too little; shape (n,)
     coverage: NDArray[np.float64]  # 0..1 of the band's hours; shape (n,)
 
     def reason(self, row: int) -> str | None:
@@ -105,7 +106,11 @@ class Band:
 
 
 def band_of(
-    energy: NDArray[np.float64], count: NDArray[np.float64], share: NDArray[np.float64], hours: NDArray[np.intp]
+    energy: NDArray[np.float64],
+    count: NDArray[np.float64],
+    share: NDArray[np.float64],
+    hours: NDArray[np.intp],
+    coverage_min: float,
 ) -> Band:
     """The level of a band.
 
@@ -114,10 +119,11 @@ def band_of(
         count: how many levels made them.
         share: observed share of each hour, 0..1.
         hours: places of the band's hours, at least one.
+        coverage_min: of the band; observed less it has no level.
     """
     coverage = share[:, hours].mean(axis=1)
     laeq = noise.laeq_of_energy(energy[:, hours].sum(axis=1), count[:, hours].sum(axis=1))
-    return Band(np.where(coverage >= COVERAGE_MIN, laeq, np.nan), coverage)
+    return Band(np.where(coverage >= coverage_min, laeq, np.nan), coverage)
 
 
 def local_hours(first_s: int, steps: int) -> NDArray[np.intp]:
@@ -125,16 +131,17 @@ def local_hours(first_s: int, steps: int) -> NDArray[np.intp]:
     return (first_s // 3600 + np.arange(steps) + 7) % 24
 
 
-def last_bands(first_s: int, steps: int) -> dict[str, NDArray[np.intp]]:
+def last_bands(first_s: int, steps: int, ruling: NoiseBands) -> dict[str, NDArray[np.intp]]:
     """Places of the hours of the newest whole band of the day and of the night, in steps of an hour that are over.
 
     Args:
         first_s: start of the first step, Unix seconds.
         steps: how many; 39 hold one of each at any time.
+        ruling: the hours of the bands.
     """
     begins = local_hours(first_s, steps)
     found = {}
-    for name, (begin, end) in noise.BANDS.items():
+    for name, (begin, end) in (("day", ruling.day), ("night", ruling.night)):
         length = (end - begin) % 24
         starts = np.flatnonzero(begins == begin)
         found[name] = int(starts[starts + length <= steps][-1]) + np.arange(length)

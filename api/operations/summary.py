@@ -15,6 +15,9 @@ from api.windows import LOCAL_ZONE
 if TYPE_CHECKING:
     from datetime import date
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from api.database import Database
     from api.operations.board import Figures
     from api.operations.fleet import Fleet
@@ -42,6 +45,15 @@ class Day:
     def now_us(self) -> int:
         """Now, Unix microseconds."""
         return round(self.now.timestamp() * 1e6)
+
+    @property
+    def passed_h(self) -> float:
+        """How much of it has passed, hours: above 0, at most 24."""
+        return min(24.0, max(1 / 60, (self.now - self.start).total_seconds() / 3600))
+
+    def share(self, coverage: NDArray[np.float64]) -> float:
+        """Observed share of what has passed of it, 0..1, out of that of each of its 24 hours."""
+        return min(1.0, float(coverage.sum()) / self.passed_h)
 
     @property
     def complete(self) -> bool:

@@ -146,7 +146,7 @@ def _profile(figures: Figures, asked: Day, counts: list[Stream], hours: History,
     compared = comparison.compare(whole, np.stack(usual).sum(axis=0)[:, ::7].T * 24.0, "1")
     few = np.where(np.isnan(whole) & complete, Missing.TOO_FEW_READINGS, 0).astype(np.uint8)
     difference = because(compared.difference, np.where(why > 0, why, few).astype(np.uint8))
-    share = coverage(hours, counts).mean(axis=1)
+    share = coverage(hours, counts)
     rows, slots = hours.rows(counts[0]), [stream.slot for stream in counts]
     lines = []
     for row, device in enumerate(at.tolist()):
@@ -155,7 +155,7 @@ def _profile(figures: Figures, asked: Day, counts: list[Stream], hours: History,
         common: dict[str, Any] = {
             "now_us": asked.now_us,
             "time_us": newest(hours.last_us[rows[row]][:, slots]),
-            "coverage": float(share[row]),
+            "coverage": asked.share(share[row]),
             "flagged": int(hours.flagged[rows[row]][:, slots].sum()),
         }
         detail = {
@@ -194,7 +194,7 @@ def _speeds(figures: Figures, asked: Day, hours: History, speed: Stream, free_ho
     table = service.service_table(asked.day)
     served = service.level_of_service(speeds, free[:, None], table)
     mean = flow.space_mean_speed(speeds, np.nan_to_num(weight))
-    share = hours.coverage(speed).mean(axis=1)
+    share = hours.coverage(speed)
     planning, buffer = service.planning_time_index(speeds, free), service.buffer_index(speeds)
     for row, device in enumerate(speed.at.tolist()):
         known = ~np.isnan(served.share.value[row])
@@ -202,7 +202,7 @@ def _speeds(figures: Figures, asked: Day, hours: History, speed: Stream, free_ho
         common: dict[str, Any] = {
             "now_us": asked.now_us,
             "time_us": newest(hours.last_us[rows[row], :, speed.slot]),
-            "coverage": float(share[row]),
+            "coverage": asked.share(share[row]),
             "flagged": int(hours.flagged[rows[row], :, speed.slot].sum()),
         }
         figures.of_site[fleet.devices[device].site] += [

@@ -117,7 +117,7 @@ def _add_wind(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> No
         east, north = (
             np.nan_to_num(hours.added[name][rows, -2:, stream.slot]).sum(axis=1) for name in ("east", "north")
         )
-        degrees = wind.direction_of(east, north, count)
+        degrees, steady = wind.direction_of(east, north, count), wind.resultant_length(east, north, count)
         speed = speeds.get(stream.profile)
         means = hours.mean(speed)[:, -2:] if speed is not None else None
         for row, at in enumerate(stream.at.tolist()):
@@ -134,7 +134,11 @@ def _add_wind(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> No
                     flagged=int(hours.flagged[rows[row], -2:, stream.slot].sum()),
                     reason="opposite-directions" if count[row] else "no-reading",
                     text=wind.compass_name(float(degrees[row])) if there else None,
-                    detail={"mean_speed_m_per_s": float(pace[-1]) if len(pace) else None},
+                    detail={
+                        "mean_speed_m_per_s": float(pace[-1]) if len(pace) else None,
+                        "resultant_length": number(steady[row]),
+                        "resultant_formula": wind.RESULTANT_FORMULA,
+                    },
                 )
             )
     for stream in fleet.observing("wind-gust"):

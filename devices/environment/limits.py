@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMULA: Final = "environment.limit-share/1"
+YEAR_FORMULA: Final = "environment.year-mean/1"
 Period = Literal["PT1H", "PT8H", "P1D", "P1Y", "day", "night"]
 Area = Literal["special", "ordinary"]
 
@@ -53,3 +54,18 @@ def exceeds(mean: NDArray[np.float64], limit: Limit) -> NDArray[np.bool_]:
     """Whether each mean is above the limit; the limit itself is kept. NaN never exceeds: ask for data first."""
     above: NDArray[np.bool_] = np.asarray(mean, np.float64) > limit.limit
     return above
+
+
+def year_mean(sum_of_days: NDArray[np.float64], days: NDArray[np.float64], days_min: int) -> NDArray[np.float64]:
+    """Mean of a year: the arithmetic mean of the means of its days, each weighing the same.
+
+    Args:
+        sum_of_days: sum of the means of the days that are full enough; any shape.
+        days: how many they are; of the same shape.
+        days_min: how many there have to be, >= 1.
+
+    Returns:
+        NaN where there are fewer.
+    """
+    mean = np.asarray(sum_of_days, np.float64) / np.where(days > 0, days, 1)
+    return np.where(days >= max(1, days_min), mean, np.nan)

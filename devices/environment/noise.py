@@ -9,11 +9,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from devices.environment.averaging import NoiseBands
+
 LAEQ_FORMULA: Final = "environment.laeq/1"
 EXCEEDED_FORMULA: Final = "environment.level-exceeded/1"
-BANDS: Final = {"day": (6, 21), "night": (21, 6)}
-"""Hours of the day, local: QCVN 26:2010/BTNMT; the first inclusive, the second exclusive."""
-_DAY_FIRST, _DAY_LAST = BANDS["day"]
 
 
 def laeq(level_db: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -57,7 +56,8 @@ def level_exceeded(level_db: NDArray[np.float64], percent: float) -> NDArray[np.
     return np.where(count > 0, chosen, np.nan)
 
 
-def is_day(local_hour: NDArray[np.integer]) -> NDArray[np.bool_]:
+def is_day(local_hour: NDArray[np.integer], bands: NoiseBands) -> NDArray[np.bool_]:
     """Whether an hour of the local day, 0..23, belongs to the day band; else to the night."""
-    day: NDArray[np.bool_] = (local_hour >= _DAY_FIRST) & (local_hour < _DAY_LAST)
+    first, last = bands.day
+    day: NDArray[np.bool_] = (local_hour >= first) & (local_hour < last)
     return day

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIRECTION_FORMULA: Final = "environment.wind-direction-mean/1"
+RESULTANT_FORMULA: Final = "environment.wind-resultant/1"
 GUST_FORMULA: Final = "environment.gust/1"
 OPPOSITE: Final = 1e-9
 """Mean vectors shorter than this have no direction: the winds came from opposite sides."""
@@ -52,6 +53,20 @@ def direction_of(
     degrees = np.rad2deg(np.arctan2(east, north)) % 360.0
     degrees = np.where(degrees >= 360.0, 0.0, degrees)  # noqa: PLR2004 of a tiny negative angle the remainder is 360
     return np.where((count > 0) & (np.hypot(east, north) > OPPOSITE * count), degrees, np.nan)
+
+
+def resultant_length(
+    east: NDArray[np.float64], north: NDArray[np.float64], count: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How steady directions are: length of their mean unit vector, 1 all the same, 0 from all sides; NaN for none.
+
+    Args:
+        east: sums of sines; any shape, the others alike.
+        north: sums of cosines.
+        count: how many directions made them.
+    """
+    length = np.hypot(east, north) / np.where(count > 0, count, 1.0)
+    return np.where(count > 0, np.minimum(length, 1.0), np.nan)
 
 
 def highest_gust(gust_m_per_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

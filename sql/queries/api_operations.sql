@@ -124,6 +124,48 @@ cross join lateral (
 ) w
 where k.slot <= cardinality(w.count);
 
+-- name: operations_days
+-- Means of the days of a span at rest, of some slots of some devices of one profile: of days with so many readings their
+-- number, the sum of their means and the start of the newest; `slots` stands beside `leasts`.
+select array_agg(m.device_key) as device_keys, array_agg(m.slot) as slots, array_agg(m.days) as days,
+       string_agg(float8send(m.sum_of_means), '') as sums, array_agg(extract(epoch from m.newest)::bigint) as newest
+from (
+  select k.device_key, s.slot, count(*)::integer as days, sum(w.sum[s.slot] / w.count[s.slot]) as sum_of_means,
+         max(w.start_time) as newest
+  from unnest(%(device_keys)s::integer[]) k (device_key)
+  cross join lateral (
+    select r.start_time, r.count, r.sum from window_set r
+    where r.device_key = k.device_key and r.length_s = 86400 and r.start_time >= %(first)s and r.start_time < %(last)s
+    offset 0
+  ) w
+  join unnest(%(slots)s::integer[], %(leasts)s::integer[]) s (slot, least) on w.count[s.slot] >= s.least
+  group by 1, 2
+) m;
+
+-- name: operations_sketches
+-- Sketches of one slot of some devices at rest, merged over a span, a row a device: hours, and where these are older than their
+-- quarters, the quarters.
+with at as materialized (
+  select device_key, coalesce(date_bin(interval '1 hour', hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity') as hours
+  from unnest(%(device_keys)s::integer[]) k (device_key)
+  left join aggregation_state using (device_key)
+)
+select m.device_key, array_agg(m.bin order by m.bin)::integer[] as bins, array_agg(m.n order by m.bin) as counts
+from (
+  select at.device_key, b.bin, sum(b.n)::bigint as n
+  from at
+  cross join lateral (
+    select r.bins, r.counts from window_sketch r
+    where r.device_key = at.device_key and r.slot = %(slot)s and r.length_s = any(array[900, 3600])
+      and r.start_time >= %(first)s and r.start_time < %(last)s
+      and (r.start_time < at.hours) = (r.length_s = 3600)
+    offset 0
+  ) w
+  cross join lateral unnest(w.bins, w.counts) b (bin, n)
+  group by 1, 2
+) m
+group by 1;
+
 -- name: operations_recent
 -- Rows of some devices after a time, oldest first in each; `beyond`: only those not folded into windows yet.
 select cardinality(o.value_by_slot) as slots, array_agg(o.device_key) as device_keys,

@@ -370,6 +370,59 @@ async def test_every_figure_of_a_day_says_how_old_it_is_and_what_it_covers(
         assert expected <= {figure["id"] for figure in figures if figure["value"] is not None}
 
 
+_DAYS_OF_WINDOWS = """
+insert into window_set (device_key, length_s, start_time, changed_time, computed_time, count, flagged, sum,
+                        second_moment, min, min_time, max, max_time, first, first_time, last, last_time)
+select d.device_key, 86400, t, now(), now(), array_fill(least, array[n]), array_fill(0, array[n]),
+       array_fill(least * 20.0::float8, array[n]), z, z, times, z, times, z, times, z, times
+from device d,
+     lateral (select max(slot)::integer as n from datastream s where s.device_key = d.device_key) slots,
+     lateral (select array_fill(0.0::float8, array[n]) as z, array_fill(now(), array[n]) as times) arrays,
+     lateral (select 86400 / d.reporting_interval_s as least) due,
+     generate_series(%s::timestamptz, %s::timestamptz, interval '1 day') t
+where d.device_id = %s
+"""
+
+
+async def test_the_day_of_the_environment_has_limits_levels_exceeded_wind_and_depth(
+    client: httpx.AsyncClient, seed: Seed, database: Database
+) -> None:
+    for profile in ("air-station", "noise-meter", "weather-station", "flood-sensor"):
+        seed.device(profile, profile, commissioned=ago(days=9))
+    seed.device("old-air", "air-station", commissioned=ago(days=400))
+    day = (now() + timedelta(hours=7)).date() - timedelta(days=1)
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=7)
+    minutes = [start + timedelta(minutes=at) for at in range(1, 1441)]
+    seed.history("air-station", "pm25", [(time, 46.0, 0) for time in minutes[4::5]])
+    seed.history("noise-meter", "laeq", [(time, 40.0 + at % 10, 0) for at, time in enumerate(minutes)])
+    turns = [(time, 350.0 if at % 2 else 20.0, 0) for at, time in enumerate(minutes[:720])]
+    seed.history("weather-station", "wind-direction", turns)
+    seed.history("flood-sensor", "depth", [(time, 0.2 if at == 5 else 0.0, 0) for at, time in enumerate(minutes[::60])])
+    await folded(seed, database)
+    seed.execute(_DAYS_OF_WINDOWS, [start - timedelta(days=280), start, "old-air"])
+
+    answer = await client.get(f"/v1/towns/hoi-an/environment/summary?date={day.isoformat()}")
+
+    body = checked(schemas.DomainSummary, answer)
+    of_site = {site["site"]["id"]: site["figures"] for site in body["sites"]}
+    assert without_age_or_share([figure for figures in of_site.values() for figure in figures]) == []
+    air = figure_of(of_site["site-air-station"], "air-limits-day")
+    assert (air["value"], air["level"]["id"]) == (pytest.approx(100 * 46 / 45), "exceeded")  # 45 since 2026
+    assert [line["period"] for line in air["detail"]["limits"]] == ["P1D"]  # particles have no limit of an hour
+    year = figure_of(of_site["site-air-station"], "air-limits-year")
+    assert (year["value"], year["reason"], year["coverage"]) == (None, "too-few-days", pytest.approx(1 / 365))
+    whole = figure_of(of_site["site-old-air"], "air-limits-year")
+    assert (whole["value"], whole["formula"]) == (pytest.approx(80.0), "environment.year-mean/1")  # PM2.5: 20 of 25
+    assert {line["property"]: line["days"] for line in whole["detail"]["limits"]}["no2"] == 281
+    noise = figure_of(of_site["site-noise-meter"], "noise-exceeded-day")
+    assert [noise["detail"][name] for name in ("l10", "l50", "l90")] == pytest.approx([48.0, 44.0, 40.0], rel=0.004)
+    wind = figure_of(of_site["site-weather-station"], "wind-direction-day")
+    assert (wind["value"], wind["coverage"]) == (pytest.approx(5.0, abs=0.1), pytest.approx(0.5, abs=0.01))
+    assert wind["detail"]["resultant_length"] == pytest.approx(math.cos(math.radians(15)), abs=0.001)
+    depth = figure_of(of_site["site-flood-sensor"], "highest-street-depth")
+    assert (depth["value"], depth["level"]["id"], depth["detail"]["deepest_hour"]) == (0.2, "flooded", "05:00")
+
+
 async def test_a_day_of_which_a_class_is_missing_has_no_volume(client: httpx.AsyncClient, seed: Seed) -> None:
     seed.device("count", "traffic-counter")
     today = (now() + timedelta(hours=7)).date()

@@ -103,3 +103,15 @@ def mean_direction(degrees: Sequence[Maybe]) -> Maybe:
     if math.hypot(east, north) <= 1e-9 * len(known):
         return None
     return math.degrees(math.atan2(east, north)) % 360
+
+
+def resultant_length(degrees: Sequence[float]) -> Maybe:
+    if not degrees:
+        return None
+    east, north = (math.fsum(f(math.radians(degree)) for degree in degrees) for f in (math.sin, math.cos))
+    return math.hypot(east, north) / len(degrees)
+
+
+def year_mean(days: Sequence[Maybe], least: int) -> Maybe:
+    known = [mean for mean in days if mean is not None]
+    return math.fsum(known) / len(known) if len(known) >= least else None

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.environment.limits import exceeds, limit_for, load_limits, share_of_limit
+from devices.environment.averaging import Averaging, averaging_on, load_averaging
+from devices.environment.limits import exceeds, limit_for, load_limits, share_of_limit, year_mean
 from devices.environment.noise import is_day, laeq, laeq_of_energy, level_exceeded
-from devices.environment.wind import compass_name, direction_of, highest_gust, mean_direction
+from devices.environment.wind import compass_name, direction_of, highest_gust, mean_direction, resultant_length
 from tests.unit.devices.environment import reference
 
 LEVELS = st.lists(st.none() | st.floats(20, 120), max_size=40)
@@ -57,7 +58,7 @@ def test_l10_is_the_loud_one() -> None:
 
 
 def test_the_day_is_from_six_to_nine_in_the_evening() -> None:
-    assert np.flatnonzero(is_day(np.arange(24))).tolist() == list(range(6, 21))
+    assert np.flatnonzero(is_day(np.arange(24), averaging_on(date(2026, 1, 1)).noise)).tolist() == list(range(6, 21))
 
 
 def test_north_winds_on_either_side_are_a_north_wind() -> None:
@@ -87,6 +88,38 @@ def test_mean_directions_are_those_of_the_slow_plain_form(degrees: list[float | 
         known = [math.radians(degree) for degree in degrees if degree is not None]
         length = math.hypot(sum(map(math.sin, known)), sum(map(math.cos, known))) / len(known)
         assert abs((ours - plain + 180) % 360 - 180) <= 1e-9 / length
+
+
+@given(st.lists(st.floats(0, 360), max_size=30))
+def test_steadiness_is_that_of_the_slow_plain_form(degrees: list[float]) -> None:
+    angles = np.deg2rad(np.array(degrees, np.float64))
+    ours = float(resultant_length(np.sin(angles).sum(), np.cos(angles).sum(), np.array(float(len(degrees)))))
+
+    plain = reference.resultant_length(degrees)
+    assert math.isnan(ours) if plain is None else ours == pytest.approx(plain, abs=1e-12)
+
+
+def test_a_steady_wind_has_length_one_and_one_from_opposite_sides_none() -> None:
+    east, north = np.array([4.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0])
+
+    np.testing.assert_allclose(resultant_length(east, north, np.array([4.0, 2.0, 0.0])), [1.0, 0.0, np.nan])
+
+
+@given(st.lists(st.none() | st.floats(0, 500), max_size=400), st.integers(1, 365))
+def test_the_mean_of_a_year_is_that_of_the_slow_plain_form(days: list[float | None], least: int) -> None:
+    known = [mean for mean in days if mean is not None]
+    ours = float(year_mean(np.array(math.fsum(known)), np.array(len(known)), least))
+
+    plain = reference.year_mean(days, least)
+    assert math.isnan(ours) if plain is None else ours == pytest.approx(plain)
+
+
+def test_what_holds_of_averaging_periods_is_dated_and_has_a_source() -> None:
+    assert averaging_on(date(1999, 1, 1)) is averaging_on(date(2026, 11, 24))
+    assert all(row.air.source and row.noise.source for row in load_averaging())
+    row = load_averaging()[0].model_dump(by_alias=True)
+    with pytest.raises(ValueError, match="the night must begin"):
+        Averaging.model_validate(row | {"noise": row["noise"] | {"night": (22, 6)}})
 
 
 def test_gusts_are_the_highest_and_say_where() -> None:
