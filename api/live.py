@@ -2,8 +2,8 @@
 
     live_change --poll, NOTIFY--> LiveHub --ChangedBatch--> a bounded queue a client --> views/live.py
 
-A change is handed out only when no open transaction can still come before it, so a client that resumes at an event id
-misses nothing. A client that reads too slowly loses its queue and is told to reload (`reset`).
+A change is handed out only when no open transaction can still announce one before it, so a client that resumes at an
+event id misses nothing. A client that reads too slowly loses its queue and is told to reload (`reset`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from psycopg import Error as DatabaseError
@@ -42,7 +42,7 @@ _QUERIES = load_queries("api_live")
 POLL_S: Final = 1.0
 """How long the hub waits for a notification before it looks by itself."""
 PENDING_POLL_S: Final = 0.05
-"""How soon it looks again at changes that wait for an older open transaction."""
+"""How soon it looks again at changes that wait for an older one in an open transaction."""
 POLL_WITHOUT_NOTIFY_S: Final = 0.25
 """How often it looks where the server cannot notify (a streaming replica)."""
 RECONNECT_S: Final = (0.2, 0.5, 1.0, 2.0)
@@ -236,7 +236,7 @@ class LiveHub:
         cursor = await connection.execute(_QUERIES["live_identity"])
         row = await cursor.fetchone()
         identity = hashlib.sha256(str(row["identity"] if row else "").encode()).hexdigest()[:12]
-        present = await self._settled_position(connection)
+        present = await self._position_by(connection, "live_position_of_changes")
         same = identity == self._identity and self._position <= present
         if same and await self._is_kept(self._position):
             return
@@ -252,11 +252,12 @@ class LiveHub:
     async def _follow(self, connection: AsyncConnection[DictRow]) -> None:
         notified = await self._listen(connection)
         while True:
-            until = await self._settled_position(connection)
-            await self._hand_out(connection, until)
-            cursor = await connection.execute(_QUERIES["live_pending"], {"until": str(until)})
-            row = await cursor.fetchone()
-            wait_s = PENDING_POLL_S if row and row["pending"] else POLL_S if notified else POLL_WITHOUT_NOTIFY_S
+            await self._hand_out(connection, await self._position_by(connection, "live_position"))
+            pending = await self._is_pending(connection)
+            if pending:  # some transaction is open; perhaps it is none that announces changes
+                await self._hand_out(connection, await self._position_by(connection, "live_position_of_changes"))
+                pending = await self._is_pending(connection)
+            wait_s = PENDING_POLL_S if pending else POLL_S if notified else POLL_WITHOUT_NOTIFY_S
             async for _ in connection.notifies(timeout=wait_s, stop_after=1):
                 pass
 
@@ -267,19 +268,28 @@ class LiveHub:
             return False
         return True
 
-    async def _settled_position(self, connection: AsyncConnection[DictRow]) -> int:
-        cursor = await connection.execute(_QUERIES["live_position"])
+    async def _position_by(
+        self, connection: AsyncConnection[DictRow], query: Literal["live_position", "live_position_of_changes"]
+    ) -> int:
+        cursor = await connection.execute(_QUERIES[query])
         row = await cursor.fetchone()
         return int(row["position"]) if row else 0
 
+    async def _is_pending(self, connection: AsyncConnection[DictRow]) -> bool:
+        cursor = await connection.execute(_QUERIES["live_pending"], {"until": str(self._position)})
+        row = await cursor.fetchone()
+        return bool(row and row["pending"])
+
     async def _hand_out(self, connection: AsyncConnection[DictRow], until: int) -> None:
+        if until <= self._position:
+            return
         cursor = await connection.execute(
             _QUERIES["live_changes"],
             {"after": str(self._position), "until": str(until), "limit": CHANGES_PER_POLL},
         )
         rows = await cursor.fetchall()
         if not rows:
-            self._position = max(self._position, until)
+            self._position = until
             return
         reached = rows[-1]["xid"] if len(rows) == CHANGES_PER_POLL else until
         if self._clients:

@@ -57,6 +57,7 @@ class Folder:
         """
         connection = self.connection()
         with named_errors(), connection.transaction():
+            # Before this transaction has a number: by its lock on batch_log live push knows whom to wait for.
             taken = connection.execute(QUERIES["take_batch_logs"], {"batches": FOLDED_AT_ONCE}).fetchall()
             if not taken:
                 return 0

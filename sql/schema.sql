@@ -858,8 +858,9 @@ create table retention_mark (
   until timestamptz not null                         -- newest received time that was deleted
 );
 
--- Which devices changed, for live push. A reader takes rows below pg_snapshot_xmin only: no open transaction can
--- still come before them.
+-- Which devices changed, for live push. A reader takes rows before which no open transaction can still come: those below
+-- pg_snapshot_xmin, and those below the oldest of the open transactions that hold a lock on batch_log or on this table. So who
+-- inserts here locks one of the two before anything else.
 create table live_change (
   xid xid8 primary key default pg_current_xact_id(),
   changed_time timestamptz not null default clock_timestamp(),

@@ -231,6 +231,33 @@ async def test_a_change_waits_for_older_open_transactions_so_that_resuming_misse
     assert devices == ["air", "lamp"]
 
 
+async def test_a_long_transaction_that_announces_nothing_holds_up_no_change(
+    client: httpx.AsyncClient, seed: Seed, database: Database
+) -> None:
+    two_devices(seed)
+    with psycopg.connect(database.url) as rebuild, psycopg.connect(database.url) as folding:
+        rebuild.execute("update device set name = 'open for hours' where device_id = 'lamp'")
+        async with following(client) as stream:
+            await stream.next()
+            seed.observe("air", now(), {"pm25": 1.0})
+            first, event = await stream.devices(within_s=2)
+            folding.execute("delete from batch_log")
+            folding.execute("select pg_current_xact_id()")
+            seed.observe("air", now(), {"pm25": 2.0})
+            heard = asyncio.create_task(stream.devices())
+            await asyncio.sleep(0.5)
+            early = heard.done()
+            folding.commit()
+            second, _ = await heard
+        async with following(client, last_event_id=event.event_id) as stream:
+            await stream.next()
+            missed, _ = await stream.devices()
+        rebuild.rollback()
+
+    assert first == second == missed == ["air"]
+    assert not early
+
+
 async def test_a_listener_that_does_not_read_is_told_to_load_again(
     app: FastAPI, client: httpx.AsyncClient, seed: Seed
 ) -> None:

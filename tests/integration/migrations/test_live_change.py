@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from sql import load_queries
+
 if TYPE_CHECKING:
     from tests.fix_database import Database
 
@@ -51,6 +53,31 @@ def test_a_change_that_was_rolled_back_holds_up_nobody(edition_database: Databas
         _announce(writer, 2)
         writer.commit()
         assert _safe(reader) == [[2]]
+
+
+def test_the_position_of_changes_waits_for_those_who_announce_alone(edition_database: Database) -> None:
+    query = load_queries("api_live")["live_position_of_changes"]
+    url = edition_database.ingest_url
+    with (
+        psycopg.connect(edition_database.read_url, autocommit=True) as reader,
+        psycopg.connect(url) as other,
+        psycopg.connect(url) as folding,
+        psycopg.connect(url) as late,
+    ):
+
+        def position() -> int:
+            return int(reader.execute(query).fetchone()[0])
+
+        other.execute("select pg_current_xact_id()")
+        folding.execute("delete from batch_log")
+        number = int(folding.execute("select pg_current_xact_id()::text").fetchone()[0])
+        _announce(late, 2)
+        late.commit()
+        assert position() == number - 1
+        folding.commit()
+        newest = int(reader.execute("select max(xid)::text from live_change").fetchone()[0])
+        assert number - 1 < newest <= position()
+        assert _safe(reader) == []  # the other one is still open
 
 
 def test_a_long_read_holds_up_no_change(edition_database: Database) -> None:
