@@ -12,7 +12,9 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from api.grants import present_scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from psycopg import AsyncCursor
 
     from api.settings import ApiSettings
 
@@ -111,19 +113,43 @@ class Database:
             psycopg.errors.QueryCanceled: the statement took longer than the limit.
             psycopg.OperationalError: the database is away.
         """
+        (found,) = await self._read_again_if_cut(((query, parameters),))
+        return found
+
+    async def rows_at_once(
+        self, asked: Sequence[tuple[LiteralString, Mapping[str, Any] | None]]
+    ) -> list[list[DictRow]]:
+        """All rows of several reading statements, of one moment: what is committed between them is seen by none.
+
+        Raises as `rows` does.
+        """
+        return await self._read_again_if_cut(asked)
+
+    async def _read_again_if_cut(
+        self, asked: Sequence[tuple[LiteralString, Mapping[str, Any] | None]]
+    ) -> list[list[DictRow]]:
         try:
-            return await self._rows_once(query, parameters)
+            return await self._read(asked)
         except (errors.QueryCanceled, PoolTimeout, TooManyRequests, PoolClosed):
             raise
         except OperationalError:
             await self._pool.check()
-            return await self._rows_once(query, parameters)
+            return await self._read(asked)
 
-    async def _rows_once(self, query: LiteralString, parameters: Mapping[str, Any] | None) -> list[DictRow]:
+    async def _read(self, asked: Sequence[tuple[LiteralString, Mapping[str, Any] | None]]) -> list[list[DictRow]]:
         async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
             await connection.ask_for(present_scope())
-            await cursor.execute(query, parameters)
-            return await cursor.fetchall()
+            if len(asked) == 1:
+                return [await self._fetch(cursor, *asked[0])]
+            async with connection.transaction():
+                await cursor.execute("set transaction isolation level repeatable read")
+                return [await self._fetch(cursor, *each) for each in asked]
+
+    async def _fetch(
+        self, cursor: AsyncCursor[DictRow], query: LiteralString, parameters: Mapping[str, Any] | None
+    ) -> list[DictRow]:
+        await cursor.execute(query, parameters)
+        return await cursor.fetchall()
 
     async def row(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> DictRow | None:
         """The first row of one reading statement, or None; raises as `rows` does."""

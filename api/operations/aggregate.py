@@ -1,4 +1,4 @@
-"""One aggregate over many datastreams of an observed property, out of window statistics at rest."""
+"""One aggregate over many datastreams of a property: window statistics at rest, and what is not folded yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from devices.environment.noise import laeq_of_energy
 from devices.environment.wind import direction_of
 from devices.keeping import kept
 from devices.observed_properties import load_observed_properties
-from devices.reductions.sketch import Sketch
+from devices.reductions.rows import Rows
+from devices.reductions.sketch import Sketch, fold_sketch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ LENGTH_S: Final = {"PT15M": 900, "PT1H": 3600, "P1D": 86_400}
 _QUANTILES: Final = (0.5, 0.9, 0.95)
 HOW: Final = (
     "partials of every datastream merged window by window: sums over sums of counts, extremes of extremes, quantiles of"
-    " merged sketches; each observation weighs the same. What the aggregator has not folded yet is not in it."
+    " merged sketches; each observation weighs the same. Observations that are not in windows yet are counted, too."
 )
 
 
@@ -73,14 +74,18 @@ async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
         "length_s": LENGTH_S[asked.resolution],
         "first": asked.first,
         "last": asked.last,
+        "mean": mean_kind(asked.property_id),
     }
-    streams = await database.rows(QUERIES["operations_aggregate_streams"], parameters)
-    rows = await database.rows(QUERIES["operations_aggregate"], parameters) if streams else []
-    sketched = "sketch" in kept(asked.property_id) and bool(rows)
-    sketches = await database.rows(QUERIES["operations_aggregate_sketch"], parameters) if sketched else []
+    names = ["operations_aggregate_streams", "operations_aggregate"]
+    if "sketch" in kept(asked.property_id):
+        names.append("operations_aggregate_sketch")
+    # Of one moment: what is folded meanwhile would be in the one and not in the other.
+    streams, rows, *sketches = await database.rows_at_once([(QUERIES[name], parameters) for name in names])
     now = datetime.now(UTC)
     row_by_start = {row["start"]: row for row in rows}
-    quantiles = {row["start"]: _quantiles(row) for row in sketches}
+    quantiles = {
+        row["start"]: _quantiles(row, row_by_start[row["start"]]["count"]) for found in sketches for row in found
+    }
     due = [Due(row["interval_s"], row["first"], row["last"], row["datastreams"]) for row in streams]
     known = load_observed_properties().get(asked.property_id)
     return {
@@ -103,10 +108,17 @@ async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
     }
 
 
-def _quantiles(row: Mapping[str, Any]) -> tuple[float | None, ...]:
+def _quantiles(row: Mapping[str, Any], count: int) -> tuple[float | None, ...]:
+    """Of all observations; none where a window of before the sketch was kept is among them."""
     bins, counts = np.array(row["bins"], np.int32), np.array(row["counts"], np.int64)
-    made = Sketch(np.zeros(len(bins), np.intp), bins, counts, 1).quantiles(_QUANTILES)[0]
-    return tuple(number(value) for value in made)
+    fresh = np.array(row["fresh"], np.float64)
+    nowhere = np.zeros(len(fresh), np.int64)
+    sketch = Sketch(np.zeros(len(bins), np.intp), bins, counts, 1).merged(
+        fold_sketch(Rows(nowhere.astype(np.intp), nowhere, fresh, 1))
+    )
+    if sketch.count.sum() != count:
+        return (None,) * len(_QUANTILES)
+    return tuple(number(value) for value in sketch.quantiles(_QUANTILES)[0])
 
 
 def _window(

@@ -33,7 +33,8 @@ INPUTS_S: Final = 30.0
 """How old the part of it is that comes out of windows of the past."""
 SUMMARY_S: Final = 90.0
 _SUMMARIES_KEPT: Final = 32
-AGGREGATE_S: Final = 30.0
+AGGREGATE_S: Final = 1.5
+"""How old an aggregate is at most: a reading is in it within two seconds of its commit."""
 _AGGREGATES_KEPT: Final = 256
 
 
@@ -91,16 +92,14 @@ class Operations:
             return await self._summaries[key].get()
 
     async def aggregate(self, asked: Asked) -> TownStatistics:
-        """One aggregate over many datastreams, some seconds old at most.
+        """One aggregate over many datastreams, `AGGREGATE_S` old at most.
 
         Args:
             asked: towns that exist and may be seen.
         """
         if asked not in self._aggregates:
             make_room(self._aggregates, _AGGREGATES_KEPT)
-            self._aggregates[asked] = Kept(
-                lambda: read_aggregate(self._database, asked), AGGREGATE_S, busy_s=3 * AGGREGATE_S
-            )
+            self._aggregates[asked] = Kept(lambda: read_aggregate(self._database, asked), AGGREGATE_S)
         with everywhere():  # what was asked for names its towns
             return await self._aggregates[asked].get()
 

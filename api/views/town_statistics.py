@@ -39,7 +39,7 @@ async def read_town_statistics(query: Annotated[TownStatisticsQuery, Query()], s
     """Windows of all datastreams of an observed property that match, oldest first; those without observations too.
 
     Out of partials that merge: the mean is that of all observations, not of the devices' means, and percentiles are of
-    all observations. Some seconds old at most; what is not folded yet (a quarter of an hour at most) is not in it.
+    all observations. A reading is in it within two seconds of its commit, whether it is folded into windows or not.
     """
     if query.property not in load_observed_properties():
         allowed = ", ".join(load_observed_properties())

@@ -219,14 +219,16 @@ cross join lateral (
 
 -- name: operations_aggregate
 -- Many datastreams of one observed property, window by window, out of partials at rest: of each length those that are up to
--- date, and where coarser ones are older than their finer ones, the finer. Every filter may be null. A window counts for the
--- town and the site at which its device stood when it began.
+-- date, and where coarser ones are older than their finer ones, the finer; and what is not folded yet out of the observations
+-- themselves. Every filter may be null. A window counts for the town and the site at which its device stood when it began.
 with chosen as materialized (
   select s.device_key, s.slot,
          case when %(length_s)s = 900 then '-infinity'
               else coalesce(date_bin(interval '1 hour', a.hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity')
          end as hours,
-         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days, p.from_time, p.until_time
+         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days, p.from_time, p.until_time,
+         coalesce(a.through_time, '-infinity') as folded,
+         case when s.stamp = 'end' then coalesce(s.period_s, 0) else 0 end * interval '1 second' as shift
   from datastream s
   join device d using (device_key)
   join device_placement p using (device_key)
@@ -264,6 +266,23 @@ with chosen as materialized (
       and w.start_time >= greatest(%(first)s, c.hours) and w.start_time < %(last)s
     offset 0
   ) r
+  union all
+  select c.device_key, c.slot, t.start_time, t.good::integer, (not t.good)::integer, case when t.good then t.v end,
+         case when t.good then t.v end, case when t.good then t.v end,
+         case when t.good and %(mean)s::text = 'energetic' then power(10::float8, t.v / 10) end,
+         case when t.good and %(mean)s::text = 'circular' then sin(radians(t.v)) end,
+         case when t.good and %(mean)s::text = 'circular' then cos(radians(t.v)) end
+  from chosen c
+  cross join lateral (
+    select date_bin(interval '15 minutes', o.phenomenon_time - c.shift, timestamptz '1970-01-01 00:00:00+00') as start_time,
+           o.value_by_slot[c.slot] as v, quality_admits(o.quality_by_slot[c.slot]) as good
+    from observation_set o
+    where o.device_key = c.device_key and o.phenomenon_time > c.folded
+      and o.phenomenon_time >= greatest(%(first)s, c.from_time) + c.shift and o.phenomenon_time < %(last)s + c.shift
+      and o.value_by_slot[c.slot] <> 'NaN'
+    offset 0
+  ) t
+  where t.start_time >= c.from_time and t.start_time < c.until_time
 )
 select case when %(length_s)s = 86400 then date_trunc('day', p.start_time, 'Asia/Ho_Chi_Minh')
             else date_bin(%(length_s)s * interval '1 second', p.start_time, timestamptz '1970-01-01 00:00:00+00') end as start,
@@ -292,13 +311,16 @@ where s.property = %(property)s
 group by 1, 2, 3, 4;
 
 -- name: operations_aggregate_sketch
--- Sketches of those datastreams merged by window: bins and their counts, in columns. As `operations_aggregate`.
+-- Sketches of those datastreams merged by window: bins and their counts, in columns; and the values that are not folded yet.
+-- As `operations_aggregate`.
 with chosen as materialized (
   select s.device_key, s.slot,
          case when %(length_s)s = 900 then '-infinity'
               else coalesce(date_bin(interval '1 hour', a.hours_time, timestamptz '1970-01-01 00:00:00+00'), 'infinity')
          end as hours,
-         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days, p.from_time, p.until_time
+         coalesce(date_trunc('day', a.days_time, 'Asia/Ho_Chi_Minh'), 'infinity') as days, p.from_time, p.until_time,
+         coalesce(a.through_time, '-infinity') as folded,
+         case when s.stamp = 'end' then coalesce(s.period_s, 0) else 0 end * interval '1 second' as shift
   from datastream s
   join device d using (device_key)
   join device_placement p using (device_key)
@@ -333,7 +355,27 @@ with chosen as materialized (
          p.bin, sum(p.n)::bigint as n
   from part p
   group by 1, 2
+), at_rest as (
+  select start, array_agg(bin order by bin)::integer[] as bins, array_agg(n order by bin) as counts
+  from merged
+  group by start
+), fresh as (
+  select case when %(length_s)s = 86400 then date_trunc('day', t.start_time, 'Asia/Ho_Chi_Minh')
+              else date_bin(%(length_s)s * interval '1 second', t.start_time, timestamptz '1970-01-01 00:00:00+00') end as start,
+         array_agg(t.v) as fresh
+  from chosen c
+  cross join lateral (
+    select date_bin(interval '15 minutes', o.phenomenon_time - c.shift, timestamptz '1970-01-01 00:00:00+00') as start_time,
+           o.value_by_slot[c.slot] as v, quality_admits(o.quality_by_slot[c.slot]) as good
+    from observation_set o
+    where o.device_key = c.device_key and o.phenomenon_time > c.folded
+      and o.phenomenon_time >= greatest(%(first)s, c.from_time) + c.shift and o.phenomenon_time < %(last)s + c.shift
+      and o.value_by_slot[c.slot] <> 'NaN'
+    offset 0
+  ) t
+  where t.good and t.start_time >= c.from_time and t.start_time < c.until_time
+  group by 1
 )
-select start, array_agg(bin order by bin)::integer[] as bins, array_agg(n order by bin) as counts
-from merged
-group by start;
+select start, coalesce(r.bins, '{}') as bins, coalesce(r.counts, '{}') as counts, coalesce(f.fresh, '{}') as fresh
+from at_rest r
+full join fresh f using (start);

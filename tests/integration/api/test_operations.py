@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from api.grants import everywhere
 from api.operations import schemas
 from api.operations.fleet import read_fleet
 from api.operations.history import read_history
+from api.operations.service import AGGREGATE_S
 from devices.profiles import load_catalogue
 from tests.integration.aggregation.history import keeper, settle
 from tests.integration.api.conftest import checked
@@ -595,6 +597,36 @@ async def test_many_datastreams_make_one_aggregate_of_all_their_observations(
     assert quarters["items"][3]["mean"] is None
     assert everywhere["items"][0]["count"] == 41
     assert everywhere["items"][0]["max"] == 90.0
+
+
+async def test_an_aggregate_counts_what_is_not_in_windows_yet_and_soon_what_comes_after_it_was_asked_for(
+    client: httpx.AsyncClient, seed: Seed, database: Database
+) -> None:
+    start = hour_start()
+    for name in ("n1", "n2"):
+        seed.device(name, "noise-meter", town="hoi-an")
+    seed.history("n1", "laeq", [(start - timedelta(minutes=at + 1), 50.0, 0) for at in range(20)])
+    await folded(seed, database)
+    seed.history("n2", "laeq", [(start - timedelta(minutes=at + 1), 70.0, 0) for at in range(20)])
+    seed.history("n1", "laeq", [(start - timedelta(seconds=30), 99.0, 2)])
+    span = f"from={(start - timedelta(hours=1)).isoformat()[:19]}Z&to={start.isoformat()[:19]}Z"
+    query = f"/v1/statistics?property=sound-level-equivalent&town=hoi-an&{span}&resolution=PT1H"
+
+    (item,) = checked(schemas.TownStatistics, await client.get(query))["items"]
+    seed.history("n2", "laeq", [(start - timedelta(seconds=at), 90.0, 0) for at in (1, 2)])
+    committed = asyncio.get_running_loop().time()
+    while (later := checked(schemas.TownStatistics, await client.get(query))["items"][0])["count"] == 40:
+        assert asyncio.get_running_loop().time() - committed < 10
+        await asyncio.sleep(0.05)
+
+    assert (item["datastreams"], item["count"], item["flagged"]) == (2, 40, 1)
+    assert item["mean"] == pytest.approx(10 * math.log10((1e5 + 1e7) / 2))
+    assert (item["min"], item["max"], item["sum"]) == (50.0, 70.0, 2400.0)
+    assert item["p50"] == pytest.approx(50, rel=0.004)
+    assert item["p90"] == pytest.approx(70, rel=0.004)
+    assert (later["count"], later["max"]) == (42, 90.0)
+    assert later["p95"] == pytest.approx(70, rel=0.004)
+    assert AGGREGATE_S <= 2  # so long after its commit a reading is in what is served
 
 
 async def test_of_a_device_only_what_falls_into_its_service_is_due(client: httpx.AsyncClient, seed: Seed) -> None:
