@@ -9,10 +9,13 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.dependencies import Bbox, Cursor, Identifier, Limit, Time, parse_box
+from api.errors import bad_parameter
 from api.windows import LOCAL_ZONE
 from devices.models import IDENTIFIER_PATTERN, Domain
+from devices.traffic.pcu import DEFAULT_SET, sets_on
 
-DATE_MIN = date(2000, 1, 1)
+DATE_MIN = date(2020, 1, 1)
+"""From here on the tables of thresholds hold."""
 
 
 def _day(text: Any) -> Any:
@@ -44,6 +47,46 @@ Box = Annotated[
 ]
 
 
+PcuSet = Annotated[
+    Identifier | None,
+    Field(
+        description="coefficients by which vehicles become passenger car units, of those in `devices/traffic/pcu.yaml`"
+        f" that hold on the day; {DEFAULT_SET} where left out; only of traffic",
+        examples=["urban-30-50"],
+    ),
+]
+
+
+def check_pcu_set(given: str | None, day: date, *, traffic: bool) -> str | None:
+    """The set of coefficients that was asked for; None: the default one.
+
+    Args:
+        given: as asked.
+        day: local day on which it has to hold.
+        traffic: whether what is asked for has traffic.
+
+    Raises:
+        Problem: 400, there is no such set on the day, or no traffic.
+    """
+    if given is None or given == DEFAULT_SET:
+        return None
+    if not traffic:
+        raise bad_parameter("pcu_set", "only traffic is told in passenger car units; leave it out")
+    allowed = sets_on(day)
+    if given not in allowed:
+        text = f"'{given}' is no set of coefficients that holds on {day}; allowed: {', '.join(allowed)}"
+        raise bad_parameter("pcu_set", text)
+    return given
+
+
+class CountedQuery(BaseModel):
+    """How vehicles are counted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pcu_set: PcuSet = None
+
+
 class _PlaceQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -55,11 +98,11 @@ class _PlaceQuery(BaseModel):
         return parse_box(self.bbox) if self.bbox is not None else None
 
 
-class MapQuery(_PlaceQuery):
-    """Which sites."""
+class MapQuery(_PlaceQuery, CountedQuery):
+    """Which sites, and how vehicles are counted."""
 
 
-class RankingQuery(_PlaceQuery):
+class RankingQuery(_PlaceQuery, CountedQuery):
     """Which sites, and by what."""
 
     by: Annotated[
@@ -69,7 +112,7 @@ class RankingQuery(_PlaceQuery):
     cursor: Cursor = None
 
 
-class SummaryQuery(_PlaceQuery):
+class SummaryQuery(_PlaceQuery, CountedQuery):
     """Which day."""
 
     day: Annotated[date | None, BeforeValidator(_day, json_schema_input_type=date)] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from api.operations.domains import INDICES
 from api.operations.fleet import read_fleet, read_version
 from api.operations.present import read_present
 from api.operations.summary import Day, day_span
+from devices.traffic.pcu import DEFAULT_SET
 
 if TYPE_CHECKING:
     from datetime import date
@@ -49,19 +51,20 @@ class Operations:
         self._database = database
         self._version = Moment(self._read_version, 1.0)
         self._inputs: dict[tuple[str, Domain], Kept[Any]] = {}
-        self._boards: dict[tuple[str, Domain], Kept[Board]] = {}
-        self._summaries: dict[tuple[str, Domain, date], Kept[Summary]] = {}
+        self._boards: dict[tuple[str, Domain, str | None], Kept[Board]] = {}
+        self._summaries: dict[tuple[str, Domain, date, str | None], Kept[Summary]] = {}
         self._aggregates: dict[Asked, Kept[TownStatistics]] = {}
         self._fleet_now: dict[tuple[str, Domain], Fleet] = {}
 
-    async def board(self, town: str, domain: Domain) -> Board:
+    async def board(self, town: str, domain: Domain, pcu_set: str | None = None) -> Board:
         """A domain of a town, some seconds old at most.
 
-        Callers have made sure that the town exists and may be seen: what is kept is bounded by the towns there are.
+        Callers have made sure that the town exists and may be seen, and of traffic the coefficients (None: the default
+        set): what is kept is bounded by the towns and the sets there are.
         """
-        key = (town, domain)
+        key = (town, domain, pcu_set)
         if key not in self._boards:
-            self._boards[key] = Kept(lambda: self._make_board(town, domain), BOARD_S, busy_s=3 * BOARD_S)
+            self._boards[key] = Kept(lambda: self._make_board(town, domain, pcu_set), BOARD_S, busy_s=3 * BOARD_S)
         with only(town):  # it is kept for all who may see it
             return await self._boards[key].get()
 
@@ -82,12 +85,14 @@ class Operations:
         with only(town):
             return fleet, await read_present(self._database, town, domain, fleet)
 
-    async def summary(self, town: str, domain: Domain, day: date) -> Summary:
+    async def summary(self, town: str, domain: Domain, day: date, pcu_set: str | None = None) -> Summary:
         """A domain's local day in a town; see `board`."""
-        key = (town, domain, day)
+        key = (town, domain, day, pcu_set)
         if key not in self._summaries:
             make_room(self._summaries, _SUMMARIES_KEPT)
-            self._summaries[key] = Kept(lambda: self._make_summary(town, domain, day), SUMMARY_S, busy_s=3 * SUMMARY_S)
+            self._summaries[key] = Kept(
+                lambda: self._make_summary(town, domain, day, pcu_set), SUMMARY_S, busy_s=3 * SUMMARY_S
+            )
         with only(town):
             return await self._summaries[key].get()
 
@@ -112,7 +117,7 @@ class Operations:
     async def _read_version(self) -> int:
         return await read_version(self._database)
 
-    async def _make_board(self, town: str, domain: Domain) -> Board:
+    async def _make_board(self, town: str, domain: Domain, pcu_set: str | None) -> Board:
         fleet = await self.fleet(town, domain)
         key = (town, domain)
         if key not in self._inputs:
@@ -122,6 +127,8 @@ class Operations:
             # The registry changed since: positions would not fit.
             of, inputs = await self._read_inputs(town, domain)
             fleet = of
+        if pcu_set is not None:
+            inputs = replace(inputs, pcu_set=pcu_set)
         present = await read_present(self._database, town, domain, fleet)
         generated = datetime.now(UTC)
         return await asyncio.to_thread(
@@ -132,7 +139,8 @@ class Operations:
         fleet = await self.fleet(town, domain)
         return fleet, await INDICES[domain].read(self._database, fleet, time.time_ns() // 1_000)
 
-    async def _make_summary(self, town: str, domain: Domain, day: date) -> Summary:
+    async def _make_summary(self, town: str, domain: Domain, day: date, pcu_set: str | None) -> Summary:
         fleet = await self.fleet(town, domain)
         start, end = day_span(day)
-        return await INDICES[domain].summary(Day(self._database, fleet, day, start, end, datetime.now(UTC)))
+        asked = Day(self._database, fleet, day, start, end, datetime.now(UTC), pcu_set or DEFAULT_SET)
+        return await INDICES[domain].summary(asked)

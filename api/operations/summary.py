@@ -35,6 +35,7 @@ class Day:
     start: datetime  # inclusive, UTC; the next, too
     end: datetime  # exclusive
     now: datetime
+    pcu_set: str  # coefficients that hold on the day
 
     @property
     def start_s(self) -> int:

@@ -12,29 +12,35 @@ from api.operations import observed
 from api.operations.board import Figures
 from api.operations.columns import number
 from api.operations.figures import FigureKind, coverage_of, figure, index_line, level, newest_of
-from api.operations.history import newest_reports, read_history, read_recent, read_slots
-from api.operations.traffic_counts import compare_hours, counted, coverage, hourly, observed_s, zero_states
+from api.operations.history import read_history, read_recent, read_slots
+from api.operations.traffic_counts import (
+    COUNT,
+    classes_of,
+    compare_hours,
+    counted,
+    coverage,
+    hourly,
+    observed_s,
+    units_detail,
+    zero_states,
+)
 from api.operations.traffic_road import road_indices
+from api.operations.traffic_speed import FREE_FLOW_DAYS, SPEED, free_flow_of, suspect
 from api.windows import LOCAL_ZONE
-from devices.figures import MISSING_TEXTS, UNKNOWN, Missing, because
+from devices.figures import MISSING_TEXTS, UNKNOWN, Missing
 from devices.models import Bilingual
-from devices.profiles import load_catalogue
 from devices.traffic import calendars, comparison, flow, incidents, pcu, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+    from datetime import date
 
     from api.database import Database
-    from api.operations.fleet import Fleet, Stream
+    from api.operations.fleet import Fleet
     from api.operations.history import History, Recent, SlotWindows
     from api.operations.present import Present
     from api.schemas import Figure, Level
-    from devices.figures import Figures as Indices
 
-COUNT, SPEED = "vehicle-count", "vehicle-speed"
-FREE_FLOW_DAYS: Final = 7
 QUARTER_S: Final = 900
 
 SERVICE: Final = FigureKind(
@@ -59,7 +65,7 @@ PCU: Final = FigureKind(
     "/h",
     "index",
     pcu.FORMULA,
-    "counts by class times their coefficients (TCVN 4054:2005), as an hourly rate",
+    "counts by class times their coefficients, of the set that `detail` names, as an hourly rate",
 )
 TRAVEL_TIME: Final = FigureKind(
     "travel-time-index",
@@ -117,6 +123,7 @@ class Inputs:
     hours: tuple[History, ...]  # the newest whole hour, then the same hour of past weeks, newest first
     recent: dict[str, Recent]  # profile -> newest reports, for what falls suddenly
     free_flow: SlotWindows  # hours of the last days
+    pcu_set: str = pcu.DEFAULT_SET
 
 
 async def read_inputs(database: Database, fleet: Fleet, now_us: int) -> Inputs:
@@ -163,7 +170,7 @@ async def read_inputs(database: Database, fleet: Fleet, now_us: int) -> Inputs:
     )
 
 
-def _day(now_us: int) -> Any:
+def _day(now_us: int) -> date:
     return datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date()
 
 
@@ -227,41 +234,18 @@ def _common(lines: Sequence[Figure], now_us: int) -> dict[str, Any]:
     }
 
 
-def free_flow_of(fleet: Fleet, windows: SlotWindows, speed: Stream, now_us: int) -> tuple[NDArray[np.float64], Indices]:
-    """Free-flow speed of each device of a stream, km/h; by hand where set, else out of the last days' hours."""
-    table = service.service_table(_day(now_us))
-    first_s = now_us // 3_600_000_000 * 3600 - FREE_FLOW_DAYS * 86_400
-    steps = FREE_FLOW_DAYS * 24
-    weight = windows.grid(speed, "weight", first_s, 3600, steps, speed.at)
-    by_value = windows.grid(speed, "weight_by_value", first_s, 3600, steps, speed.at)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        speeds = np.where(by_value > 0, weight / by_value, np.nan)
-    found = service.free_flow_speed(speeds, np.nan_to_num(weight), table.free_flow)
-    by_hand = np.array(
-        [table.sites.get(fleet.sites[fleet.devices[at].site].site_id, np.nan) for at in speed.at.tolist()]
-    )
-    return np.where(np.isnan(by_hand), found.value, by_hand), found
-
-
-def _classes(profile: str, counts: Sequence[Stream]) -> list[str]:
-    known = load_catalogue().get(profile)
-    by_name = (
-        {stream.name: stream.qualifiers.get("class", stream.name) for stream in known.datastreams} if known else {}
-    )
-    return [by_name.get(stream.name, stream.name.removeprefix("flow-")) for stream in counts]
-
-
 def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: Inputs) -> dict[str, list[Figure]]:
     counts = [stream for stream in fleet.observing(COUNT) if stream.profile == profile]
     speed = next((stream for stream in fleet.observing(SPEED) if stream.profile == profile), None)
     at = counts[0].at
     counts = [stream for stream in counts if np.array_equal(stream.at, at)]
-    classes = _classes(profile, counts)
+    classes = classes_of(profile, counts)
     quarter, rows = inputs.quarters, inputs.quarters.rows(counts[0])
     number_of = np.stack([counted(quarter, stream)[:, 0] for stream in counts])  # (classes, devices)
     by_class = hourly(quarter, counts)[..., 0]
     flows = flow.whole_flow(by_class)
-    units = pcu.pcu_flow(by_class, classes, 3600.0, pcu.pcu_set(_day(now_us)))
+    coefficients = pcu.pcu_set(_day(now_us), inputs.pcu_set)
+    units = pcu.pcu_flow(by_class, classes, 3600.0, coefficients)
     table = service.service_table(_day(now_us))
     speeds, free, free_found = np.full(len(at), np.nan), np.full(len(at), np.nan), None
     if speed is not None and np.array_equal(speed.at, at):
@@ -283,7 +267,7 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
         speed_km_h=speeds,
     )
     compared = compare_hours(inputs.hours, counts)
-    suspected = _suspect(inputs, speed, counts, free, table.drop)
+    suspected = suspect(inputs.recent, speed, counts, free, table.drop)
     usual = compared.usual * observed_s(quarter, counts)[..., 0] / 3600.0
     zero = zero_states(fleet, at, classes, number_of, usual, quarter.first_s)
     share = coverage(quarter, counts)[:, 0]
@@ -313,7 +297,7 @@ def _profile(figures: Figures, fleet: Fleet, profile: str, now_us: int, inputs: 
                 units.flow,
                 row,
                 common,
-                detail={"uncounted_per_h": number(units.uncounted[row]), "coefficients": pcu.DEFAULT_SET},
+                detail=units_detail(units, row, coefficients),
             ),
         }
         if speed is not None:
@@ -379,23 +363,3 @@ def _zero_level(state: int) -> Level | None:
     if state == UNKNOWN:
         return None
     return level(calendars.FLOW_STATES[state], calendars.FLOW_STATE_NAMES[state], _FLOW_SEVERITY[state])
-
-
-def _suspect(
-    inputs: Inputs, speed: Stream | None, counts: Sequence[Stream], free: NDArray[np.float64], rule: service.Drop
-) -> incidents.Suspicion | None:
-    if speed is None or speed.profile not in inputs.recent:
-        return None
-    _, values = newest_reports(inputs.recent[speed.profile], speed.at, rule.periods + rule.before_periods)
-    by_class = values[..., [stream.slot for stream in counts]]
-    # A report without one of its classes has no count: a part of it would look like vehicles held back.
-    found = incidents.suspicion(values[..., speed.slot], by_class.sum(axis=-1), free, rule)
-    return incidents.Suspicion(found.kind, because(found.drop, _uncounted(by_class[:, -rule.periods :])))
-
-
-def _uncounted(by_class: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Why counters have no count in any of their newest reports: codes of `Missing`; (devices, reports, classes)."""
-    there = ~np.isnan(by_class)
-    codes = np.where(there.any(axis=(1, 2)), Missing.CLASS_MISSING, Missing.NO_READING)
-    counted = np.asarray(np.all(there, axis=2)).any(axis=1)
-    return np.where(counted, 0, codes).astype(np.uint8)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from api.operations.columns import number
 from api.windows import LOCAL_ZONE
 from devices.figures import UNKNOWN, Missing, because
+from devices.profiles import load_catalogue
 from devices.traffic import calendars, comparison, flow
 
 if TYPE_CHECKING:
@@ -19,10 +21,34 @@ if TYPE_CHECKING:
 
     from api.operations.fleet import Fleet, Stream
     from api.operations.history import History
+    from devices.traffic import pcu
 
+COUNT: Final = "vehicle-count"
 COVERAGE_MIN: Final = 0.75
 """What is observed less is not compared with other weeks (project policy)."""
 _HOUR_S: Final = 3600
+
+
+def units_detail(units: pcu.PcuFlow, row: int, coefficients: pcu.PcuSet) -> dict[str, Any]:
+    """What a flow in units is made of: the set of coefficients, and the vehicles that have none."""
+    until = coefficients.until
+    return {
+        "uncounted_per_h": number(units.uncounted[row]),
+        "coefficients": coefficients.id,
+        "coefficients_source": coefficients.source,
+        "coefficients_grade": coefficients.grade,
+        "coefficients_from": coefficients.first.isoformat(),
+        "coefficients_until": until.isoformat() if until else None,
+    }
+
+
+def classes_of(profile: str, counts: Sequence[Stream]) -> list[str]:
+    """The vehicle class of each count of a profile."""
+    known = load_catalogue().get(profile)
+    by_name = (
+        {stream.name: stream.qualifiers.get("class", stream.name) for stream in known.datastreams} if known else {}
+    )
+    return [by_name.get(stream.name, stream.name.removeprefix("flow-")) for stream in counts]
 
 
 def counted(history: History, stream: Stream) -> NDArray[np.float64]:

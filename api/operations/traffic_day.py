@@ -12,11 +12,20 @@ from api.operations.columns import newest, number
 from api.operations.figures import FigureKind, coverage_of, figure, index_line, level, newest_of
 from api.operations.history import read_history, read_slots
 from api.operations.summary import make_summary
-from api.operations.traffic import COUNT, FREE_FLOW_DAYS, SPEED, free_flow_of
-from api.operations.traffic_counts import counted, coverage, full_rate, missing_classes
+from api.operations.traffic_counts import (
+    COUNT,
+    classes_of,
+    counted,
+    coverage,
+    full_rate,
+    missing_classes,
+    observed_s,
+    units_detail,
+)
+from api.operations.traffic_speed import FREE_FLOW_DAYS, SPEED, free_flow_of
 from devices.figures import MISSING_TEXTS, Missing, because
 from devices.models import Bilingual
-from devices.traffic import comparison, flow, service
+from devices.traffic import comparison, flow, pcu, service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +43,15 @@ VOLUME: Final = FigureKind(
     "window-statistics",
     None,
     "vehicles of all classes counted on the local day; the busiest hour in `detail`",
+)
+DAY_PCU: Final = FigureKind(
+    "day-pcu-flow",
+    Bilingual("Lưu lượng xe con quy đổi trong ngày", "Flow in passenger car units of the day"),
+    "/h",
+    "index",
+    pcu.FORMULA,
+    "counts of the local day by class times their coefficients, of the set that `detail` names, as an hourly rate of"
+    " the time each class was observed",
 )
 DAY_SPEED: Final = FigureKind(
     "day-mean-speed",
@@ -147,6 +165,10 @@ def _profile(figures: Figures, asked: Day, counts: list[Stream], hours: History,
     few = np.where(np.isnan(whole) & complete, Missing.TOO_FEW_READINGS, 0).astype(np.uint8)
     difference = because(compared.difference, np.where(why > 0, why, few).astype(np.uint8))
     share = coverage(hours, counts)
+    observed = observed_s(hours, counts).sum(axis=2)  # (classes, devices)
+    rates = flow.vehicle_flow(of_class, np.where(observed > 0, observed, np.nan)).value
+    coefficients = pcu.pcu_set(asked.day, asked.pcu_set)
+    units = pcu.pcu_flow(rates, classes_of(counts[0].profile, counts), 3600.0, coefficients)
     rows, slots = hours.rows(counts[0]), [stream.slot for stream in counts]
     lines = []
     for row, device in enumerate(at.tolist()):
@@ -173,6 +195,7 @@ def _profile(figures: Figures, asked: Day, counts: list[Stream], hours: History,
         lines.append(of_day)
         figures.of_site[fleet.devices[device].site] += [
             of_day,
+            index_line(DAY_PCU, units.flow, row, common, detail=units_detail(units, row, coefficients)),
             index_line(
                 USUAL_DAY,
                 difference,

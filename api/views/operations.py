@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from api.access import Role, need
-from api.dependencies import NoParameters, ServicesDep, TownPath
+from api.dependencies import ServicesDep, TownPath
 from api.errors import bad_parameter, not_found
 from api.openapi import refusals
 from api.operations.board import WORST_SHOWN, Board
 from api.operations.domains import INDICES
-from api.operations.queries import DomainPath, MapQuery, RankingQuery, SummaryQuery, local_today
+from api.operations.queries import (
+    CountedQuery,
+    DomainPath,
+    MapQuery,
+    RankingQuery,
+    SummaryQuery,
+    check_pcu_set,
+    local_today,
+)
 from api.operations.schemas import DomainMap, DomainSummary, DomainView, Ranking
 from api.operations.summary import day_span
 from api.responses import JsonResponse, from_cursor, to_cursor
@@ -35,14 +43,14 @@ _HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
     summary="A domain of a town now",
 )
 async def read_domain(
-    town: TownPath, domain: DomainPath, _query: Annotated[NoParameters, Query()], services: ServicesDep
+    town: TownPath, domain: DomainPath, query: Annotated[CountedQuery, Query()], services: ServicesDep
 ) -> JsonResponse:
     """Devices by state, sites by severity, the town's figures and the sites that need a look first.
 
     Every figure says how it was obtained: `observed`, out of `window-statistics`, or an `index` with its formula. Where
     input is missing it is null with the reason, never 0. Some seconds old at most: `generated_time`.
     """
-    board = await find_board(services, town, domain)
+    board = await find_board(services, town, domain, query.pcu_set)
     worst = [ranked["site"]["id"] for ranked in board.ranked(None)[:WORST_SHOWN]]
     answer: DomainView = {
         "town": town,
@@ -70,7 +78,7 @@ async def read_map(
     accept_encoding: Annotated[str, Header(description="`gzip`: compressed", include_in_schema=False)] = "",
 ) -> Response:
     """A GeoJSON feature for each site, with the worst of its figures."""
-    board = await find_board(services, town, domain)
+    board = await find_board(services, town, domain, query.pcu_set)
     if query.ward is None and query.bbox is None:
         plain, compressed = await asyncio.to_thread(lambda: board.layer)
         if "gzip" in accept_encoding:
@@ -97,7 +105,7 @@ async def read_ranking(
     (after,) = from_cursor(query.cursor, tuple[int]) if query.cursor else (0,)
     if after < 0:
         raise bad_parameter("cursor", "unknown cursor; use the value of 'next' of an earlier answer")
-    board = await find_board(services, town, domain)
+    board = await find_board(services, town, domain, query.pcu_set)
     chosen = await choose_sites(services, board, query.ward, query.box())
     here = {state["site"]["id"] for state, is_here in zip(board.sites, chosen.tolist(), strict=True) if is_here}
     ranked = [line for line in board.ranked(query.by) if line["site"]["id"] in here]
@@ -125,7 +133,8 @@ async def read_summary(
     """Figures of a local day out of window statistics; of the present day, of what has passed of it."""
     board = await find_board(services, town, domain)
     day = query.day or local_today()
-    summary = await services.operations.summary(town, domain, day)
+    pcu_set = check_pcu_set(query.pcu_set, day, traffic=domain == "traffic")
+    summary = await services.operations.summary(town, domain, day, pcu_set)
     sites = summary.sites
     if query.ward is not None or query.bbox is not None:
         chosen = await choose_sites(services, board, query.ward, query.box())
@@ -147,15 +156,16 @@ async def read_summary(
     return JsonResponse(answer)
 
 
-async def find_board(services: Services, town: str, domain: Domain) -> Board:
+async def find_board(services: Services, town: str, domain: Domain, pcu_set: str | None = None) -> Board:
     """A domain of a town.
 
     Raises:
-        Problem: 404, there is no such town.
+        Problem: 400, there is no such set of coefficients today; 404, there is no such town.
     """
+    chosen = check_pcu_set(pcu_set, local_today(), traffic=domain == "traffic")
     if await services.registry.town(town) is None:
         raise not_found("town", town)
-    return await services.operations.board(town, domain)
+    return await services.operations.board(town, domain, chosen)
 
 
 async def choose_sites(

@@ -43,6 +43,11 @@ def load_pcu_sets() -> tuple[PcuSet, ...]:
     return tuple(read_table("traffic", "pcu.yaml", list[PcuSet]))
 
 
+def sets_on(day: date) -> list[str]:
+    """The ids of the sets that hold on a local day."""
+    return sorted(entry.id for entry in load_pcu_sets() if entry.holds_on(day))
+
+
 def pcu_set(day: date, set_id: str = DEFAULT_SET) -> PcuSet:
     """The set of this id that holds on a local day.
 
@@ -51,8 +56,7 @@ def pcu_set(day: date, set_id: str = DEFAULT_SET) -> PcuSet:
     """
     found = next((entry for entry in load_pcu_sets() if entry.id == set_id and entry.holds_on(day)), None)
     if found is None:
-        known = ", ".join(sorted({entry.id for entry in load_pcu_sets()}))
-        raise LookupError(f"no coefficients '{set_id}' hold on {day}; there are: {known}")
+        raise LookupError(f"no coefficients '{set_id}' hold on {day}; there are: {', '.join(sets_on(day))}")
     return found
 
 

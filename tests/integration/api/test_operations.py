@@ -274,6 +274,7 @@ async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncCli
 
     site = await site_of(client, "site-count")
     view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/traffic"))
+    today = checked(schemas.DomainSummary, await client.get("/v1/towns/hoi-an/traffic/summary"))
 
     assert figure_of(site["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
     assert figure_of(site["figures"], "pcu-flow")["value"] == pytest.approx(60 * (40 * 0.3 + 10))
@@ -284,6 +285,25 @@ async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncCli
     assert figure_of(site["figures"], "level-of-service")["reason"] == "no-free-flow-speed"
     assert figure_of(site["figures"], "same-hour-difference")["value"] is None
     assert figure_of(view["figures"], "vehicle-flow")["value"] == pytest.approx(3000)
+    assert figure_of(today["sites"][0]["figures"], "day-pcu-flow")["value"] == pytest.approx(60 * (40 * 0.3 + 10))
+
+    # The same counts, weighed by another set of coefficients.
+    asked = "pcu_set=urban-30-50"
+    again = checked(schemas.SiteView, await client.get(f"/v1/sites/site-count?{asked}"))
+    other = checked(schemas.DomainView, await client.get(f"/v1/towns/hoi-an/traffic?{asked}"))
+    ranked = checked(schemas.Ranking, await client.get(f"/v1/towns/hoi-an/traffic/ranking?by=pcu-flow&{asked}"))
+    layer = await client.get(f"/v1/towns/hoi-an/traffic/map?{asked}")
+    of_day = checked(schemas.DomainSummary, await client.get(f"/v1/towns/hoi-an/traffic/summary?{asked}"))
+    assert layer.status_code == 200
+    for figures, name in (
+        (again["figures"], "pcu-flow"),
+        (other["worst"][0]["figures"], "pcu-flow"),
+        ([ranked["items"][0]["figure"]], "pcu-flow"),
+        (of_day["sites"][0]["figures"], "day-pcu-flow"),
+    ):
+        units = figure_of(figures, name)
+        assert units["value"] == pytest.approx(60 * (40 * 0.25 + 10))
+        assert (units["detail"]["coefficients"], units["detail"]["coefficients_from"]) == ("urban-30-50", "2007-01-01")
 
 
 async def test_a_counter_of_which_a_class_is_missing_has_no_flow(client: httpx.AsyncClient, seed: Seed) -> None:
@@ -532,6 +552,11 @@ async def test_a_day_that_is_over_is_complete_and_its_figures_are_of_it(client: 
         ("/v1/towns/hoi-an/environment/ranking?cursor=nonsense", 400, "cursor", "next"),
         ("/v1/towns/hoi-an/environment/summary?date=yesterday", 400, "date", "2026-11-23"),
         ("/v1/towns/hoi-an/environment/summary?date=2999-01-01", 400, "date", "today"),
+        ("/v1/towns/hoi-an/traffic?pcu_set=hanoi", 400, "pcu_set", "tcvn-4054-2005-flat"),
+        ("/v1/towns/hoi-an/traffic/map?pcu_set=hanoi", 400, "pcu_set", "urban-30-50"),
+        ("/v1/towns/hoi-an/traffic/summary?pcu_set=hanoi&date=2026-01-01", 400, "pcu_set", "2026-01-01"),
+        ("/v1/towns/hoi-an/lighting/ranking?pcu_set=urban-60", 400, "pcu_set", "only traffic"),
+        ("/v1/towns/hoi-an/lighting/summary?date=2019-12-31", 400, "date", "2020-01-01"),
         ("/v1/sites/nowhere", 404, None, "nowhere"),
         ("/v1/sites/UPPER", 400, "site", "match"),
         ("/v1/sites/x?include=latest", 400, "include", "unknown parameter"),

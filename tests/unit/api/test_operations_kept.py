@@ -19,7 +19,7 @@ FIRST = date(2026, 1, 1)
 async def test_more_summaries_at_once_than_are_kept_are_all_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     may_end = asyncio.Event()
 
-    async def make(_self: Operations, _town: str, _domain: str, day: date) -> Any:
+    async def make(_self: Operations, _town: str, _domain: str, day: date, _pcu_set: str | None) -> Any:
         await may_end.wait()
         return day
 
