@@ -12,16 +12,19 @@ import pytest_asyncio
 
 from api.views.site import DASHBOARD_FOLDER
 from tests.integration.api.conftest import make_settings, serve
+from tests.integration.api.people import add_account, open_session
 from tests.integration.api.seed import Seed, ago
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from fastapi import FastAPI
     from playwright.async_api import ConsoleMessage, Page, Request
 
     from api.settings import ApiSettings
     from tests.fix_database import Database
+
+    Enter = Callable[[str], Awaitable[Page]]
 
 GAUGE, AIR, COUNTER, LAMP = "hoi-an-gauge-1", "hoi-an-air-1", "tam-ky-counter-1", "tam-ky-lamp-1"
 STALE, OFFLINE, NEVER_SEEN, RETIRED = "tam-ky-air-2", "dien-ban-gauge-2", "dien-ban-noise-1", "dien-ban-lamp-9"
@@ -121,6 +124,25 @@ async def watched(page: Page, settings: ApiSettings) -> AsyncIterator[Page]:
 async def screen(app: FastAPI, watched: Page, settings: ApiSettings) -> Page:
     """The page, loaded, with its devices and a live stream."""
     return await load(watched, settings)
+
+
+@pytest_asyncio.fixture
+async def enter(app: FastAPI, page: Page, settings: ApiSettings, seed: Seed) -> AsyncIterator[Enter]:
+    """Opens the page for somebody with a role in Hoi An; it complains of nothing but what the server refused."""
+    watch = Watch(f"127.0.0.1:{settings.http_port}")
+    watch.attach(page)
+    await page.add_init_script(REPORT_VIOLATIONS)
+
+    async def open_as(role: str) -> Page:
+        add_account(seed, "an.nguyen", {"hoi-an": role})
+        url = f"http://127.0.0.1:{settings.http_port}"
+        cookie = open_session(seed, "an.nguyen")
+        await page.context.add_cookies([{"name": "thubon_session", "value": cookie, "url": url}])
+        return await load(page, settings)
+
+    yield open_as
+    assert [error for error in watch.errors if "responded with a status of 4" not in error] == []
+    assert watch.hosts == set()
 
 
 async def load(page: Page, settings: ApiSettings) -> Page:

@@ -7,25 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.conftest import NEVER_SEEN, REPORT_VIOLATIONS, Watch, load
+from tests.browser.conftest import NEVER_SEEN
 from tests.integration.api.conftest import make_settings
-from tests.integration.api.people import add_account, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from fastapi import FastAPI
-    from playwright.async_api import Page
-
     from api.settings import ApiSettings
+    from tests.browser.conftest import Enter
     from tests.fix_database import Database
     from tests.integration.api.seed import Seed
-
-    Enter = Callable[[str], Awaitable[Page]]
 
 KNOCKER, OTHER = "hoi-an-new-1", "hoi-an-new-2"
 
@@ -40,25 +31,6 @@ def settings(database: Database, seed: Seed) -> ApiSettings:
             [device, f"thubon/v1/hoi-an/{device}/telemetry", b'{"pm25": 31.2, "no2": 12}'],
         )
     return make_settings(database.read_url, database_url=database.api_url)
-
-
-@pytest_asyncio.fixture
-async def enter(app: FastAPI, page: Page, settings: ApiSettings, seed: Seed) -> AsyncIterator[Enter]:
-    """Opens the page for somebody with a role in Hoi An; it complains of nothing but what the server refused."""
-    watch = Watch(f"127.0.0.1:{settings.http_port}")
-    watch.attach(page)
-    await page.add_init_script(REPORT_VIOLATIONS)
-
-    async def open_as(role: str) -> Page:
-        add_account(seed, "an.nguyen", {"hoi-an": role})
-        url = f"http://127.0.0.1:{settings.http_port}"
-        cookie = open_session(seed, "an.nguyen")
-        await page.context.add_cookies([{"name": "thubon_session", "value": cookie, "url": url}])
-        return await load(page, settings)
-
-    yield open_as
-    assert [error for error in watch.errors if "responded with a status of 4" not in error] == []
-    assert watch.hosts == set()
 
 
 async def test_a_device_that_knocks_is_shown_with_what_it_sent_and_taken_in(enter: Enter, seed: Seed) -> None:
@@ -188,27 +160,3 @@ async def test_a_viewer_sees_none_of_it(enter: Enter) -> None:
     await expect(page.locator("#log-out")).to_be_visible()  # the roles are known by then
     await expect(page.locator(".work button")).to_have_count(0)
     await expect(page.locator("dialog.sheet")).to_have_count(0)
-
-
-@pytest.mark.parametrize(("size", "scheme"), [((1366, 768), "dark"), ((390, 844), "light")], ids=["desk", "phone"])
-async def test_axe_finds_nothing_serious_in_what_an_administrator_opens(
-    enter: Enter, size: tuple[int, int], scheme: str
-) -> None:
-    page = await enter("administrator")
-    await page.set_viewport_size({"width": size[0], "height": size[1]})
-    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-    ready = {"knocks": f"#knock-accept-{KNOCKER}", "new": "#new-site option:nth-child(3)", "pole": "#claim-code",
-             "users": "[data-user]", "keys": "#key-new-open", "audit": "#audit-download"}  # fmt: skip
-    for sheet, parts in (("install", ("knocks", "new", "pole")), ("admin", ("users", "keys", "audit"))):
-        await page.locator(f"#open-{sheet}").click()
-        for part in parts:
-            await page.locator(f"#{sheet} [data-part={part}]").click()
-            await page.locator(ready[part]).first.wait_for(state="attached")
-            for folded in await page.locator(f"#{sheet} .fresh > summary").all():
-                await folded.click()
-            found = (await Axe().run(page)).response["violations"]
-            serious = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in {"serious", "critical"}]
-            assert (part, serious) == (part, [])
-            wide = await page.evaluate("document.querySelector('dialog[open]').scrollWidth")
-            assert (part, wide <= size[0]) == (part, True)
-        await page.locator(f"#{sheet}-close").click()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -104,6 +105,30 @@ async def test_a_press_on_a_figure_lists_its_sites_and_on_a_site_opens_its_devic
     await screen.locator(".ranked-site").first.click()
     await expect(screen.locator("#detail")).to_be_visible()
     await expect(screen.locator("#site-figures [data-figure=water-level]")).to_contain_text("1,25 m")
+
+
+async def test_a_domains_day_is_shown_with_how_each_figure_was_obtained(
+    screen: Page, client: httpx.AsyncClient
+) -> None:
+    await expect(screen.locator("#day")).to_be_hidden()
+    await screen.locator('#town-switch [data-town="hoi-an"]').click()
+    await screen.locator("#day-title").click()
+    for domain in ("environment", "traffic"):
+        await screen.locator(f"[data-day-domain={domain}]").click()
+        await expect(screen.locator("#day-figures")).to_have_attribute("data-domain", domain)
+        answer = (await client.get(f"/v1/towns/hoi-an/{domain}/summary")).raise_for_status().json()
+        assert answer["figures"]
+        for figure in answer["figures"]:
+            line = screen.locator(f"#day-figures [data-figure={figure['id']}]")
+            await expect(line).to_contain_text(figure["name"]["vi"])
+            origin = {"observed": "Số đo", "window-statistics": "Thống kê theo cửa sổ", "index": "Chỉ số"}
+            await expect(line.locator(".origin")).to_contain_text(origin[figure["obtained"]])
+            if figure["formula"]:
+                await expect(line.locator(".origin")).to_contain_text(figure["formula"])
+    await screen.locator("#day-date").select_option(index=1)
+    yesterday = (datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")) - timedelta(days=1)).date().isoformat()
+    await expect(screen.locator("#day-figures")).to_have_attribute("data-date", yesterday)
+    await expect(screen.locator("#day")).to_contain_text("Trọn ngày")
 
 
 async def test_filters_and_a_search_without_accents_narrow_table_and_map_alike(screen: Page) -> None:
@@ -237,6 +262,7 @@ async def test_without_a_log_in_the_page_asks_for_name_and_password(page: Page, 
         await expect(page.locator("tr[data-device]")).to_have_count(2)
         await expect(page.locator("#town-switch [data-town=tam-ky]")).to_have_count(0)
         await expect(page.locator("#banner-open")).to_be_hidden()
+        await expect(page.locator(".work button")).to_have_count(0)
         await page.locator("#log-out").click()
         await expect(page.locator("#login")).to_be_visible()
 

@@ -2,6 +2,7 @@ import type {
   Device,
   DeviceDetail,
   Domain,
+  DomainSummary,
   Observation,
   Overview,
   Page,
@@ -32,6 +33,8 @@ interface Problem {
 }
 
 const TIMEOUT_MS = 20_000;
+/** Of a day's sites the worst are shown. */
+const DAY_SITES = 8;
 const PAGE_LIMIT = 1000;
 const MOST_PAGES = 50;
 
@@ -107,6 +110,10 @@ export const overview = (town: string): Promise<Overview> => get(`/v1/towns/${se
 /** The sites of a town with the worst of one figure, worst first. */
 export const ranking = async (town: string, domain: Domain, by: string, limit: number): Promise<RankedSite[]> =>
   (await get<Page<RankedSite>>(`/v1/towns/${segment(town)}/${domain}/ranking`, { by, limit })).items;
+
+/** A domain's local day in a town; today where no date is named. */
+export const summary = (town: string, domain: Domain, date: string): Promise<DomainSummary> =>
+  get(`/v1/towns/${segment(town)}/${domain}/summary`, { limit: DAY_SITES, ...(date ? { date } : {}) });
 
 export const site = (id: string, signal: AbortSignal): Promise<SiteDetail> =>
   get(`/v1/sites/${segment(id)}`, {}, signal);

@@ -32,7 +32,7 @@ const BY_STATUS: Readonly<Record<number, StringKey>> = {
 
 /** Fields as the forms call them. */
 const FIELDS: Readonly<Record<string, StringKey>> = {
-  id: "fieldId",
+  id: "fieldAnyId",
   device: "fieldId",
   site: "site",
   profile: "profile",

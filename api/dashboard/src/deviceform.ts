@@ -13,14 +13,14 @@ export function acceptForm(knock: Knock, done: (device: string) => void, cancel:
   const site = new SiteChoice(prefix);
   const profile = profileChoice(knock.guesses[0]?.profile, `${prefix}-profile`);
   const name = h("input", { id: `${prefix}-name`, required: true, maxlength: 200, value: knock.device });
-  const element = form(prefix, t("accept"), [site.element, field(t("profile"), profile), field(t("fieldName"), name)], async () => {
+  const fields = [site.element, field(t("profile"), profile), field(t("fieldName"), name)];
+  const accept = async (): Promise<void> => {
     const where = await site.take();
     const wish = { site: where, profile: profile.value, name: name.value.trim() };
     done((await acceptKnock(knock.device, knock.town, wish)).id);
-  });
-  element.append(pressed(t("cancel"), cancel));
+  };
   void site.setTown(knock.town);
-  return element;
+  return form(prefix, t("accept"), fields, accept, pressed(t("cancel"), cancel));
 }
 
 /** Registers a device before it sends anything. */

@@ -41,8 +41,35 @@ export function figureValue(figure: Figure): HTMLElement {
 export const figureAge = (figure: Figure): HTMLElement =>
   figure.phenomenon_time ? ageElement(figure.phenomenon_time) : h("span", { class: "age" });
 
-/** How a figure was obtained, for whoever doubts it. */
-export function origin(figure: Figure): string {
+/** How a figure was obtained, with its formula and its coverage. */
+function obtained(figure: Figure): string {
   const part = figure.coverage === null ? "" : ` · ${t("coverage", { n: Math.round(100 * figure.coverage) })}`;
-  return `${t(`obtained.${figure.obtained}`)}${figure.formula ? ` ${figure.formula}` : ""}${part}\n${figure.how}`;
+  return `${t(`obtained.${figure.obtained}`)}${figure.formula ? ` ${figure.formula}` : ""}${part}`;
 }
+
+/** The same at length, for whoever doubts it. */
+export const origin = (figure: Figure): string => `${obtained(figure)}\n${figure.how}`;
+
+/** The line under a figure's words: how it was obtained. */
+export const originLine = (figure: Figure): HTMLElement => h("span", { class: "origin muted" }, obtained(figure));
+
+/** A figure as a line of a list: sign, name, words, origin, value, age. */
+export const figureItem = (figure: Figure): HTMLElement =>
+  h(
+    "li",
+    { "data-severity": severityOf(figure) },
+    h(
+      "div",
+      { class: "situation-line", "data-figure": figure.id, title: origin(figure) },
+      severitySign(severityOf(figure)),
+      h(
+        "span",
+        { class: "situation-text" },
+        h("span", { class: "line" }, pick(figure.name)),
+        h("span", { class: "small muted wrap" }, words(figure)),
+        originLine(figure),
+      ),
+      figureValue(figure),
+      figureAge(figure),
+    ),
+  );

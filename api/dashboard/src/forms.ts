@@ -63,10 +63,11 @@ export function form(
   submit: string,
   fields: readonly HTMLElement[],
   run: () => Promise<void>,
+  ...beside: readonly HTMLElement[]
 ): HTMLFormElement {
   const error = h("p", { class: "form-error", role: "alert", id: `${id}-error` });
   const button = h("button", { type: "submit", class: "primary" }, submit);
-  const element = h("form", { class: "form", id }, ...fields, error, button);
+  const element = h("form", { class: "form", id }, ...fields, error, h("div", { class: "acts" }, button, ...beside));
   element.addEventListener("submit", (event) => {
     event.preventDefault();
     button.disabled = true;

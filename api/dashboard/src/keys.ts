@@ -25,7 +25,7 @@ export class KeysPart implements Part {
 
   show(): void {
     const told = h("div", { role: "status" });
-    const listing = new Listing<ApiKey>("key-list", keys, (key) => this.item(key));
+    const listing = new Listing<ApiKey>("key-list", keys, (key) => this.item(key), t("keysNone"));
     const name = h("input", { id: "key-name", required: true, maxlength: 100 });
     const expires = h("input", {
       id: "key-expires",
@@ -51,7 +51,7 @@ export class KeysPart implements Part {
       void listing.load();
     });
     this.element.replaceChildren(
-      h("details", { class: "fresh" }, h("summary", { id: "key-new-open" }, t("newKey")), make),
+      h("details", { class: "folded" }, h("summary", { id: "key-new-open" }, t("newKey")), make),
       told,
       listing.element,
     );
@@ -73,7 +73,7 @@ export class KeysPart implements Part {
       : t("neverUsed");
     const row = h(
       "li",
-      { "data-key": key.name, "data-ended": ended || key.revoked_time !== null },
+      { "data-key": key.name, "data-ended": String(ended || key.revoked_time !== null) },
       h("div", { class: "line" }, h("strong", {}, key.name), " ", h("code", {}, `${key.beginning}…`)),
       h("p", {}, grantWords(key.grants, this.store.towns)),
       h("p", { class: "small muted" }, [life, used, `${t("madeBy")} ${key.created_by}`].join(" · ")),

@@ -22,6 +22,7 @@ import * as api from "./api";
 import { BannerView } from "./banners";
 import { CardsView, tickHeadlines } from "./cards";
 import { learnServerTime } from "./clock";
+import { DayView } from "./day";
 import { DetailView } from "./detail";
 import { HeaderView } from "./header";
 import { onLanguage } from "./i18n";
@@ -60,6 +61,7 @@ const table = new TableView(store, (id) => {
 });
 const problems = new ProblemsView(store);
 const situation = new SituationView(store);
+const dayView = new DayView(store);
 const waters = new WatersView(store);
 const detail = new DetailView(store, () => {
   store.select(null);
@@ -99,6 +101,7 @@ store.onChange((changes) => {
   if (changes.towns || changes.list) {
     cards.draw();
     situation.draw();
+    dayView.draw();
     problems.draw();
   }
   waters.draw(changes);
@@ -111,6 +114,7 @@ onLanguage(() => {
   for (const view of [header, banners, login, map, table]) view.words();
   cards.draw();
   situation.draw();
+  dayView.draw();
   problems.draw();
   waters.relist();
   detail.redraw();

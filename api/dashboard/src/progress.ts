@@ -103,7 +103,7 @@ export class ProgressView {
         const time = times[step];
         return h(
           "li",
-          { "data-step": step, "data-passed": passed, "aria-current": place === reached ? "step" : null },
+          { "data-step": step, "data-passed": String(passed), "aria-current": place === reached ? "step" : null },
           h("span", { class: "step-name" }, `${passed ? "✓ " : ""}${t(`step.${step}`)}`),
           h(
             "span",

@@ -45,7 +45,7 @@ export class SiteChoice {
       "fieldset",
       { class: "fresh-site", hidden: true, disabled: true },
       h("legend", {}, t("newSite")),
-      field(t("fieldId"), this.id, t("idHelp")),
+      field(t("fieldSiteId"), this.id, t("idHelp")),
       field(t("fieldName"), this.name),
       field(t("fieldKind"), this.kind),
       field(t("fieldLatitude"), this.latitude),

@@ -1,7 +1,7 @@
 import { site as askSite } from "./api";
 import { h, setText } from "./dom";
-import { figureAge, figureValue, origin, severityOf, severitySign, words } from "./figures";
-import { pick, t } from "./i18n";
+import { figureItem } from "./figures";
+import { t } from "./i18n";
 import type { Figure } from "./types";
 
 /** So many stand above the chart; the others open at a press. */
@@ -44,28 +44,9 @@ export class SiteFiguresPanel {
       ...this.figures.filter((figure) => figure.value !== null),
       ...this.figures.filter((figure) => figure.value === null),
     ];
-    this.list.replaceChildren(...ordered.slice(0, FIRST).map(item));
-    this.rest.replaceChildren(...ordered.slice(FIRST).map(item));
+    this.list.replaceChildren(...ordered.slice(0, FIRST).map(figureItem));
+    this.rest.replaceChildren(...ordered.slice(FIRST).map(figureItem));
     setText(this.summary, t("moreFigures", { n: ordered.length - FIRST }));
     this.more.hidden = ordered.length <= FIRST;
   }
 }
-
-const item = (figure: Figure): HTMLElement =>
-  h(
-    "li",
-    { "data-severity": severityOf(figure) },
-    h(
-      "div",
-      { class: "situation-line", "data-figure": figure.id, title: origin(figure) },
-      severitySign(severityOf(figure)),
-      h(
-        "span",
-        { class: "situation-text" },
-        h("span", { class: "line" }, pick(figure.name)),
-        h("span", { class: "small muted wrap" }, words(figure)),
-      ),
-      figureValue(figure),
-      figureAge(figure),
-    ),
-  );

@@ -1,6 +1,6 @@
 import { ApiError, ranking } from "./api";
 import { byId, h, icon, setText } from "./dom";
-import { figureAge, figureValue, origin, severityOf, severitySign, words } from "./figures";
+import { figureAge, figureValue, origin, originLine, severityOf, severitySign, words } from "./figures";
 import { pick, t } from "./i18n";
 import type { Store } from "./store";
 import { DOMAINS, type Domain, type Figure, type RankedSite, type Town } from "./types";
@@ -89,6 +89,7 @@ export class SituationView {
           { class: "small muted" },
           [this.store.filter.town ? "" : pick(town.name), words(figure)].filter(Boolean).join(" · "),
         ),
+        originLine(figure),
       ),
       figureValue(figure),
       figureAge(figure),
@@ -125,6 +126,7 @@ export class SituationView {
           { class: "situation-text" },
           h("span", { class: "line" }, ranked.site.name),
           h("span", { class: "small muted" }, words(ranked.figure)),
+          originLine(ranked.figure),
         ),
         figureValue(ranked.figure),
         figureAge(ranked.figure),

@@ -135,6 +135,13 @@ export const STRINGS = {
   colAge: { vi: "Cách đây", en: "Age" },
 
   situationTitle: { vi: "Tình hình", en: "Situation" },
+  dayTitle: { vi: "Số liệu trong ngày", en: "The day's figures" },
+  day: { vi: "Ngày", en: "Day" },
+  today: { vi: "Hôm nay", en: "Today" },
+  yesterday: { vi: "Hôm qua", en: "Yesterday" },
+  daySoFar: { vi: "Từ 0 giờ đến {time}; ngày chưa hết.", en: "From midnight to {time}; the day is not over." },
+  dayWhole: { vi: "Trọn ngày, từ 0 giờ đến 24 giờ.", en: "The whole day, midnight to midnight." },
+  daySites: { vi: "{n} trong {all} điểm đo, xấu nhất trước.", en: "{n} of {all} sites, worst first." },
   rankedSites: { vi: "Điểm đo, xấu nhất trước", en: "Sites, worst first" },
   siteFigures: { vi: "Đánh giá tại vị trí", en: "What it means at this site" },
   moreFigures: { vi: "thêm {n} chỉ số", en: "{n} more figures" },

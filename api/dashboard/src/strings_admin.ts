@@ -29,6 +29,7 @@ export const ADMIN_STRINGS = {
   saved: { vi: "Đã lưu {name}.", en: "{name} is saved." },
 
   keysTitle: { vi: "Khoá API", en: "API keys" },
+  keysNone: { vi: "Chưa có khoá nào.", en: "No key yet." },
   newKey: { vi: "Khoá mới", en: "New key" },
   createKey: { vi: "Tạo khoá", en: "Make the key" },
   keyName: { vi: "Cấp cho ai", en: "Whose program" },

@@ -46,7 +46,8 @@ export const INSTALL_STRINGS = {
     en: "Register before it is installed. Many at once: import a CSV or XLSX file (see the installer's page).",
   },
   register: { vi: "Đăng ký", en: "Register" },
-  fieldId: { vi: "Mã thiết bị hoặc vị trí", en: "Id" },
+  fieldId: { vi: "Mã thiết bị", en: "Device id" },
+  fieldSiteId: { vi: "Mã vị trí", en: "Site id" },
   idHelp: {
     vi: "chữ thường, số và gạch nối; không đổi và không dùng lại",
     en: "small letters, digits and hyphens; for ever, never reused",
@@ -132,6 +133,7 @@ export const INSTALL_STRINGS = {
   "no.device": { vi: "Không có thiết bị {what} ở nơi bạn được xem.", en: "There is no device {what} where you may see." },
   "no.inService": { vi: "Không có thiết bị như vậy đang sử dụng.", en: "There is no such device in service." },
   "no.reserved": { vi: "Mã này dành cho hệ thống. Chọn mã khác.", en: "This id is the platform's own. Choose another." },
+  fieldAnyId: { vi: "Mã", en: "Id" },
   "no.field": { vi: "{field}: không hợp lệ ({detail}).", en: "{field}: not accepted ({detail})." },
   "no.session": { vi: "Phiên làm việc đã hết. Đăng nhập lại.", en: "Your session has ended. Log in again." },
   "no.role": { vi: "Bạn không có quyền làm việc này.", en: "This takes a role you were not granted." },

@@ -75,6 +75,18 @@ export interface SiteDetail {
   figures: Figure[];
 }
 
+export interface DomainSummary {
+  domain: Domain;
+  date: string;
+  complete: boolean;
+  generated_time: string;
+  /** Of the whole town. */
+  figures: Figure[];
+  /** Worst first, of `site_count` at most as many as were asked for. */
+  sites: { site: Site; figures: Figure[] }[];
+  site_count: number;
+}
+
 export interface DomainOverview {
   domain: Domain;
   devices: StateCounts;

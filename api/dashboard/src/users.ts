@@ -60,7 +60,7 @@ export class UsersPart implements Part {
       const wish = { name: name.value, display_name: shown.value.trim(), password: password.value };
       made(await addUser({ ...wish, grants: grants.take() }));
     });
-    return h("details", { class: "fresh" }, h("summary", { id: "user-new-open" }, t("newUser")), element);
+    return h("details", { class: "folded" }, h("summary", { id: "user-new-open" }, t("newUser")), element);
   }
 
   private item(user: User): HTMLElement {
@@ -70,7 +70,7 @@ export class UsersPart implements Part {
     ];
     const row = h(
       "li",
-      { "data-user": user.name, "data-disabled": user.disabled_time !== null },
+      { "data-user": user.name, "data-disabled": String(user.disabled_time !== null) },
       h("div", { class: "line" }, h("strong", {}, user.display_name), " ", h("code", {}, user.name)),
       h("p", {}, grantWords(user.grants, this.store.towns)),
       h("p", { class: "small muted" }, facts.filter(Boolean).join(" · ")),
@@ -93,15 +93,16 @@ export class UsersPart implements Part {
       grants.element,
     ];
     // Only what is to be different: the rest may be another administrator's.
-    const edit = form(prefix, t("save"), fields, async () => {
+    const save = async (): Promise<void> => {
       const change: UserChange = {};
       if (shown.value.trim() !== user.display_name) change.display_name = shown.value.trim();
       if (password.value) change.password = password.value;
       if (disabled.checked !== (user.disabled_time !== null)) change.disabled = disabled.checked;
       if (JSON.stringify(grants.take()) !== before) change.grants = grants.take();
       row.replaceWith(this.item(await changeUser(user.name, change)));
-    });
-    edit.append(pressed(t("cancel"), () => row.replaceWith(this.item(user))));
+    };
+    const cancel = pressed(t("cancel"), () => row.replaceWith(this.item(user)));
+    const edit = form(prefix, t("save"), fields, save, cancel);
     const row = h("li", { "data-user": user.name }, h("div", { class: "line" }, h("code", {}, user.name)), edit);
     return row;
   }
