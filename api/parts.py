@@ -6,7 +6,7 @@ same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from devices.dated_limit import DatedLimit
     from devices.reductions.rows import Partials
 
 _BASIC: Final = ("count", "sum", "min-with-time", "max-with-time", "first", "last", "variance", "mean")
@@ -41,6 +42,7 @@ class Kept:
     keeps: tuple[str, ...]
     shift_us: int  # from the time that places a value to its phenomenon time
     options: Options
+    limit: DatedLimit | None = None  # of the exceedance, where that is kept
 
 
 @dataclass(slots=True)
@@ -158,7 +160,7 @@ def _of_tail(row: Mapping[str, Any], kept: Kept, aggregation: Aggregation) -> Pa
         _numbers(row, "o_value", ">f8")[good],
         len(start_us),
         weight[good] if len(weight) else None,
-        kept.options,
+        kept.options if kept.limit is None else replace(kept.options, limit=kept.limit.at(start_us)),
     )
     partials = aggregation.empty(len(start_us))
     aggregation.add(partials, rows)

@@ -423,7 +423,9 @@ class Statistics(TypedDict):
     keeps: Annotated[
         list[str], Field(description="reductions kept beside the basic ones", examples=[["energetic-mean", "sketch"]])
     ]
-    limit: Annotated[float | None, Field(description="of `above` and `longest_run`, in `unit`; null: none declared")]
+    limit: Annotated[
+        float | None, Field(description="of `above` and `longest_run` at the end of the span, in `unit`; null: none")
+    ]
     items: list[WindowStatistics]
     next: NextCursor
 

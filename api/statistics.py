@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,7 +81,7 @@ async def read_windows(
     windows = windows[:on_page]
     if not windows:
         return [], None
-    keeps, limit_value = kept_by(datastream["profile"], datastream["name"], datastream["property"])
+    keeps, exceeded = kept_by(datastream["profile"], datastream["name"], datastream["property"])
     row = await database.row(
         _QUERIES["parts"],
         {
@@ -98,10 +97,8 @@ async def read_windows(
     kept = Kept(
         keeps=keeps,
         shift_us=shift_s(datastream) * _SECOND_US,
-        options=Options(
-            hold_us=HOLD_INTERVALS * datastream["interval_s"] * _SECOND_US,
-            limit=math.inf if limit_value is None else limit_value,
-        ),
+        options=Options(hold_us=HOLD_INTERVALS * datastream["interval_s"] * _SECOND_US),
+        limit=exceeded,
     )
     starts_us = np.array([to_micros(start) for start, _ in windows], dtype=np.int64)
     found = windows_of(row or {}, kept, starts_us)

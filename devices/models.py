@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
+    from devices.dated_limit import DatedLimit
     from devices.quality_rules import QualityRules
     from devices.reasons import Reason
 
@@ -84,7 +85,7 @@ class ProfileDatastream:
     stamp: Stamp  # which end of the period the timestamp names
     keep: tuple[str, ...]  # reductions its statistics keep beside the basic ones
     rules: QualityRules  # what makes its values doubtful
-    limit: float | None  # readings above it are counted at rest; None: no limit
+    limit: DatedLimit | None  # readings above it are counted at rest; None: no limit
 
 
 @dataclass(frozen=True, slots=True)

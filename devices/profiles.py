@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from math import isfinite
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from devices.dated_limit import DatedLimit, always, of_regulation
 from devices.keeping import KEPT, kept
 from devices.models import (
     DATASTREAM_NAME_PATTERN,
@@ -62,7 +64,9 @@ class _DatastreamEntry(_Entry):
     words: dict[Identifier, int] | None = None  # default: the property's
     keep: tuple[Identifier, ...] | None = None  # default: what its property keeps
     quality: QualityEntry = QualityEntry()  # default: the property's rules
-    limit: Finite | None = None  # in the property's unit; with one, readings above it are counted at rest
+    limit: Finite | Literal["PT1H", "PT8H", "P1D"] | None = None
+    """With one, readings above it are counted at rest: a number in the property's unit, or that of the regulation for
+    this averaging period, as it holds at the time."""
 
     @model_validator(mode="after")
     def _name_is_free(self) -> Self:
@@ -161,8 +165,10 @@ def _resolve(
     rules = stream.quality.over(rules_of(of.property_id))
     if stream.quality.expected and not lower <= rules.expected_lower <= rules.expected_upper <= upper:
         raise fault("quality", f"expected must lie within the bounds [{lower}, {upper}]")
-    if stream.limit is not None and not lower <= stream.limit <= upper:
-        raise fault("limit", f"must lie within the bounds [{lower}, {upper}]")
+    try:
+        limit = _limit(stream, of, lower, upper)
+    except ValueError as error:
+        raise fault("limit", str(error)) from error
     return ProfileDatastream(
         slot=index + 1,
         name=stream.name,
@@ -182,8 +188,20 @@ def _resolve(
         stamp=stream.stamp,
         keep=keep,
         rules=rules,
-        limit=stream.limit,
+        limit=limit,
     )
+
+
+def _limit(stream: _DatastreamEntry, of: ObservedProperty, lower: float, upper: float) -> DatedLimit | None:
+    if isinstance(stream.limit, str):
+        limit = of_regulation(of.property_id, stream.limit)
+        if limit is None:
+            raise ValueError(f"devices/environment/limits.yaml has none for '{of.property_id}' over {stream.limit}")
+    else:
+        limit = None if stream.limit is None else always(stream.limit)
+    if limit is not None and any(not lower <= value <= upper for value in limit.value if isfinite(value)):
+        raise ValueError(f"must lie within the bounds [{lower}, {upper}]")
+    return limit
 
 
 def _kept(stream: _DatastreamEntry, of: ObservedProperty) -> tuple[str, ...]:
@@ -248,7 +266,7 @@ def load_catalogue() -> Mapping[str, DeviceProfile]:
 
 
 @cache
-def kept_by(profile_id: str, name: str, property_id: str) -> tuple[tuple[str, ...], float | None]:
+def kept_by(profile_id: str, name: str, property_id: str) -> tuple[tuple[str, ...], DatedLimit | None]:
     """What a registered datastream keeps beside the basic reductions, and its limit.
 
     As its profile says, or as its property where the catalogue does not know the profile or the datastream.

@@ -67,7 +67,7 @@ async def list_statistics(
         "resolution": resolution,
         "mean": mean_kind(found["property"]),
         "keeps": list(keeps),
-        "limit": exceeded,
+        "limit": exceeded.on(min(last, now) - timedelta(microseconds=1)) if exceeded else None,
         "items": items,
         "next": to_cursor(to_micros(following), resolution) if following else None,
     }

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from devices.dated_limit import DatedLimit
+
 _SPEED, _VEHICLES = "vehicle-speed", "vehicle-count"
 
 
@@ -29,7 +31,7 @@ class Slot:
     interval_s: int
     keeps: tuple[str, ...]
     property_id: str
-    limit: float | None = None  # of the exceedance, where it keeps that
+    limit: DatedLimit | None = None  # of the exceedance, where it keeps that
 
 
 def _slot(row: Mapping[str, Any]) -> Slot:
@@ -60,11 +62,6 @@ class Kind:
         return np.array([HOLD_INTERVALS * slot.interval_s * SECOND_US for slot in self.slots], dtype=np.int64)
 
     @cached_property
-    def limit(self) -> NDArray[np.float64]:
-        """Limit of each slot, shape (slots,); infinity: none."""
-        return np.array([np.inf if slot.limit is None else slot.limit for slot in self.slots])
-
-    @cached_property
     def keeps(self) -> Mapping[str, NDArray[np.bool_]]:
         """Reduction -> which slots keep it, shape (slots,)."""
         names = dict.fromkeys(name for slot in self.slots for name in slot.keeps)
@@ -77,9 +74,21 @@ class Kind:
         counts = [at for at, slot in enumerate(self.slots) if slot.property_id == _VEHICLES]
         return np.array(counts) if speeds == 1 and counts else None
 
-    def options(self, windows: int) -> Options:
-        """For groups numbered window by window."""
-        return Options(hold_us=np.tile(self.hold_us, windows), limit=np.tile(self.limit, windows))
+    def options(self, start_us: NDArray[np.int64]) -> Options:
+        """For groups numbered window by window: each is held against the limit in force when it began.
+
+        Args:
+            start_us: of the windows, shape (windows,).
+        """
+        limit = np.full((len(start_us), len(self.slots)), np.inf)
+        for at, slot in enumerate(self.slots):
+            if slot.limit is not None:
+                limit[:, at] = slot.limit.at(start_us)
+        return Options(hold_us=np.tile(self.hold_us, len(start_us)), limit=limit.ravel())
+
+    def holding(self, windows: int) -> Options:
+        """For merging, which asks for no limit."""
+        return Options(hold_us=np.tile(self.hold_us, windows))
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Work:
         row, _ = np.nonzero(there)
         np.maximum.at(changed_us, window[there], observations.received_us[row])
         partials = self.empty(windows)
-        options = self.kind.options(windows)
+        options = self.kind.options(start_us)
         row, _ = np.nonzero(good)
         self.basic.add(partials, Rows(group[good], observations.time_us[row], observations.value[good], size))
         for name, keeping in self.kind.keeps.items():
@@ -114,7 +114,7 @@ class Work:
 
     def merge(self, left: Partials, right: Partials, windows: int) -> Partials:
         """Partials of the same windows, the left ones' readings before the right ones'; sketches are left out."""
-        merged = self._dense.merge(left, right, self.kind.options(windows))
+        merged = self._dense.merge(left, right, self.kind.holding(windows))
         for name, keeping in self.kind.keeps.items():
             # What lies between two spans would be added for slots that do not keep it, too.
             for column in REDUCTIONS[name].columns:

@@ -95,6 +95,8 @@ def test_a_datastream_may_keep_other_statistics_than_its_property(tmp_path: Path
         ("stamp: start", "stamp: begin", "yaml:11: datastreams.1.stamp: Input should be 'end' or 'start'"),
         ("stamp: start", 'unit: "%"', "yaml:11: .*a datastream with words is sent in the property's unit '1'"),
         ("stamp: start", "words: {dark: 7}", r"yaml:11: .*numbers must lie within the bounds \[0\.0, 3\.0\]"),
+        ("stamp: start", "limit: PT1H", r"yaml:11: .*limits\.yaml has none for 'lamp-state' over PT1H"),
+        ("stamp: start", "limit: 7", r"yaml:11: .*limit: .*must lie within the bounds \[0\.0, 3\.0\]"),
         ("[out-of-bounds]", "[too-hot]", "yaml:14: examples.1.rejections.0: Input should be 'not-utf8'"),
         ("/telemetry,", "/status,", "yaml:13: examples.0.topic: String should match pattern"),
         ("id: thermometer", "id: thermometer\nid: other", "yaml:2: key 'id' stands twice"),
