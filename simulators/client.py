@@ -40,27 +40,30 @@ class _Paho(paho.Client):
 class DeviceClient:
     """An MQTT 3.1.1 or 5 connection with a last will (see `simulators.link.Client`)."""
 
-    def __init__(self, link: Link, client_id: str, will: Message) -> None:
+    def __init__(self, link: Link, device_id: str, will: Message | None) -> None:
         """Describe the connection; `connect` makes it.
 
         Args:
             link: where to and how.
-            client_id: MQTT client id, which is the device's id.
-            will: message the broker publishes when the connection breaks.
+            device_id: whose connection it is.
+            will: message the broker publishes when the connection breaks; None: it says nothing then.
         """
         self._broker = link.broker
         self._link = link
-        self._client_id = client_id
+        self._device_id = device_id
         self._loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[str] = self._loop.create_future()  # CONNACK: why refused, or empty
         self.lost: asyncio.Future[str] = self._loop.create_future()  # done as soon as the connection is gone: why
         self._open: dict[int, asyncio.Future[int]] = {}  # packet id -> waiting for its acknowledgement
         self._misc: asyncio.TimerHandle | None = None
         version = paho.MQTTv5 if link.version == "5" else paho.MQTTv311
-        self._paho = _Paho(CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False)
-        account = link.account(client_id)
+        self._paho = _Paho(
+            CallbackAPIVersion.VERSION2, link.client_id(device_id), protocol=version, reconnect_on_failure=False
+        )
+        account = link.account(device_id)
         self._paho.username_pw_set(account.username, account.password)
-        self._paho.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+        if will is not None:
+            self._paho.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         self._paho.on_connect = self._on_connect
         self._paho.on_disconnect = self._on_disconnect
         self._paho.on_publish = self._on_publish
@@ -92,7 +95,7 @@ class DeviceClient:
             raise LostError(refused)
 
     def _open_socket(self) -> socket.socket:
-        door = self._link.door(self._client_id)
+        door = self._link.door(self._device_id)
         opened = socket.create_connection((self._broker.host, door.port), CONNECT_TIMEOUT_S)
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -20,16 +20,16 @@ MAX_PACKET_ID = 65_535
 class LightClient(asyncio.Protocol):
     """An MQTT 3.1.1 or 5 connection with a last will (see `simulators.link.Client`)."""
 
-    def __init__(self, link: Link, client_id: str, will: Message) -> None:
+    def __init__(self, link: Link, device_id: str, will: Message | None) -> None:
         """Describe the connection; `connect` makes it.
 
         Args:
             link: where to and how.
-            client_id: MQTT client id, which is the device's id.
-            will: message the broker publishes when the connection breaks.
+            device_id: whose connection it is.
+            will: message the broker publishes when the connection breaks; None: it says nothing then.
         """
         self._link = link
-        self._client_id = client_id
+        self._device_id = device_id
         self._will = will
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
@@ -47,7 +47,7 @@ class LightClient(asyncio.Protocol):
         host = self._link.broker.host
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                door = await self._loop.run_in_executor(None, self._link.door, self._client_id)
+                door = await self._loop.run_in_executor(None, self._link.door, self._device_id)
                 await self._loop.create_connection(
                     lambda: self,
                     host,
@@ -153,8 +153,9 @@ class LightClient(asyncio.Protocol):
         opened = transport.get_extra_info("socket")
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = self._link
-        account = link.account(self._client_id)
-        transport.write(wire.connect(link.version, self._client_id, account, self._will, KEEP_ALIVE_S))
+        account = link.account(self._device_id)
+        client_id = link.client_id(self._device_id)
+        transport.write(wire.connect(link.version, client_id, account, self._will, KEEP_ALIVE_S))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""

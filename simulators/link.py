@@ -56,6 +56,11 @@ class Link:
     qos: QoS = 1
     accounts: Mapping[str, Account] = field(default_factory=dict)  # by device; others use the broker URL's account
     certificates: Certificates | None = None
+    beside: bool = False  # further connections of devices that are connected already
+
+    def client_id(self, device_id: str) -> str:
+        """MQTT client id of a device's connection: its id, for a further one its id, a colon and more."""
+        return f"{device_id}:history" if self.beside else device_id
 
     def has_certificate(self, device_id: str) -> bool:
         """Whether a device logs in with a certificate, and so with no account."""

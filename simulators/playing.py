@@ -111,6 +111,9 @@ def describe_run(parser: argparse.ArgumentParser) -> None:
     wire = parser.add_argument_group("connections")
     wire.add_argument("--client", choices=sorted(CLIENTS), default="paho", help="light: thousands in one process")
     wire.add_argument("--mqtt", choices=("3.1.1", "5"), default="3.1.1", help="version of MQTT")
+    wire.add_argument(
+        "--beside", action="store_true", help="history of devices that are connected already; with --until"
+    )
     wire.add_argument("--qos", type=int, choices=(0, 1, 2), default=1, help="of what devices report")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="write down all that is sent, for `judge`")
     parser.set_defaults(execute=_run)
@@ -141,6 +144,8 @@ def _plan(arguments: argparse.Namespace, scenario: Scenario) -> RunPlan:
     if arguments.begin is not None:
         start_s = arguments.begin.timestamp()
     end_s = arguments.until.timestamp() if arguments.until is not None else None
+    if arguments.beside and end_s is None:
+        raise ValueError("--beside sends history alone; give --until as well")
     if end_s is not None and not start_s < end_s <= now_s:
         raise ValueError("--until must lie after the beginning of the history and not after now")
     if not now_s - MAX_BACKFILL_S <= start_s <= now_s:
@@ -168,7 +173,7 @@ def _link(settings: SimulatorSettings, arguments: argparse.Namespace, fleet: Seq
             ca_file,
         )
     tls = tls_context(broker, ca_file)
-    return Link(broker, tls, arguments.mqtt, arguments.qos, accounts, certificates)
+    return Link(broker, tls, arguments.mqtt, arguments.qos, accounts, certificates, arguments.beside)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -75,7 +75,7 @@ class Stage:
     """What all connections of a run play on."""
 
     link: Link
-    client: Callable[[Link, str, Message], Client]  # link, client id, last will -> a connection to be made
+    client: Callable[[Link, str, Message | None], Client]  # link, device id, last will -> a connection to be made
     pace: Pace
     limits: Limits
     tally: Tally
@@ -158,14 +158,17 @@ class Connection:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncGenerator[Client]:
         stage = self._stage
-        client = stage.client(stage.link, self.device.device_id, status(self.device, "offline"))
+        # A further connection of a device says nothing of online and offline: the first one does.
+        will = None if stage.link.beside else status(self.device, "offline")
+        client = stage.client(stage.link, self.device.device_id, will)
         async with stage.limits.connecting:
             await client.connect()
         try:
             stage.tally.connects += 1
             stage.tally.connected += 1
             stage.pace.moved(self.device.device_id, self.position_s)
-            await self._publish(client, Dispatch(status(self.device, "online")))
+            if not stage.link.beside:
+                await self._publish(client, Dispatch(status(self.device, "online")))
             yield client
         except _LinkDownError:
             client.abort()  # without a word: the broker tells the others
@@ -181,7 +184,8 @@ class Connection:
             async with asyncio.timeout(GOODBYE_TIMEOUT_S):
                 for dispatch in self._delivery.rest():
                     await self._publish(client, dispatch)
-                await self._publish(client, Dispatch(status(self.device, "offline")))
+                if not self._stage.link.beside:
+                    await self._publish(client, Dispatch(status(self.device, "offline")))
 
     async def _report(self, client: Client, stop: asyncio.Event) -> None:
         pace = self._stage.pace

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S = 10.0
-CLIENTS: Final[Mapping[str, Callable[[Link, str, Message], Client]]] = {"paho": DeviceClient, "light": LightClient}
+CLIENTS: Final[Mapping[str, Callable[[Link, str, Message | None], Client]]] = {
+    "paho": DeviceClient,
+    "light": LightClient,
+}
 """What may hold a device's connection."""
 _CONNECTING: Final = {"paho": 8, "light": 100}
 """How many connections are made at once."""

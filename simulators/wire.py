@@ -72,11 +72,14 @@ def _length(length: int) -> bytes:
             return bytes(out)
 
 
-def connect(version: Version, client_id: str, account: Account, will: Message, keep_alive_s: int) -> bytes:
-    """CONNECT with a clean session and a last will at QoS 1."""
+def connect(version: Version, client_id: str, account: Account, will: Message | None, keep_alive_s: int) -> bytes:
+    """CONNECT with a clean session and, if there is one, a last will at QoS 1."""
     properties = b"\x00" if version == "5" else b""
-    flags = 0x02 | 0x04 | 0x08 | (0x20 if will.retain else 0)
-    tail = _text(client_id) + properties + _text(will.topic) + _text(will.payload)
+    flags = 0x02
+    tail = _text(client_id)
+    if will is not None:
+        flags |= 0x04 | 0x08 | (0x20 if will.retain else 0)
+        tail += properties + _text(will.topic) + _text(will.payload)
     if account.username is not None:
         flags |= 0x80
         tail += _text(account.username)

@@ -43,6 +43,9 @@ MIN_FREE_BYTES = 1024 * 1024 * 1024
 EVEN_EDGE_S = 5 * 3_600.0
 OVERLAP_S = 60.0
 ENOUGH_ONLINE = 0.98
+# So much of the history comes first, so that the towns live at once; what is older follows beside them.
+RECENT_S = 3 * 3_600.0
+HISTORY = "history"
 
 
 class UsageError(Exception):
@@ -137,6 +140,7 @@ class Demo:
         self._postgres = Postgres(folder, self._logs, self._secrets["administrator"])
         self._parts: dict[str, Part] = {}
         self._metrics_port = free_port()
+        self._older = folder / "older-history.json"  # what of it is still to be sent; it lies there until it is
 
     def check(self) -> None:
         """See that nothing stands in the way.
@@ -170,8 +174,10 @@ class Demo:
             self._start_servers()
             self._start_programs()
             self._start_devices(began)
+            self._start_older_history()
             while True:
-                self._watch()
+                self._watch(leaving_out=HISTORY)
+                self._note_older_history()
                 time.sleep(0.5)
         except PartError as error:
             print(f"\ndemo: {error}\ndemo: ending everything else", file=sys.stderr)
@@ -229,16 +235,13 @@ class Demo:
 
     def _start_devices(self, began: float) -> None:
         history_s = self._missing_history_s()
+        if history_s > RECENT_S and history_s == self._arguments.history_hours * 3_600.0:
+            now_s = time.time()
+            older = {"from": _moment(now_s - history_s), "until": _moment(now_s - RECENT_S + OVERLAP_S)}
+            self._older.write_text(json.dumps(older), encoding="utf-8")
+            history_s = RECENT_S
         self._say(f"page: {self._page} (answers now; {_hours(history_s)} of history follow)")
-        simulators = self._start(
-            self._program(
-                "simulators",
-                ["simulators", "run", "--scenario", self._arguments.scenario, "--backfill", f"{history_s:.0f}s"],
-                THUBON_BROKER_URL=(
-                    f"mqtt://simulators:{self._secrets['broker_simulators']}@127.0.0.1:{self._arguments.mqtt_port}"
-                ),
-            )
-        )
+        simulators = self._start(self._simulators("simulators", "--backfill", f"{history_s:.0f}s"))
         self._wait_until_living(simulators)
         towns = self._get("/v1/towns")["items"]
         devices = sum(sum(town["devices"].values()) for town in towns)
@@ -247,6 +250,30 @@ class Demo:
         self._say(f"{names}: {online} of {devices} devices online, after {time.monotonic() - began:.0f} s")
         self._say(f"page: {self._page}   broker: mqtt://127.0.0.1:{self._arguments.mqtt_port}   logs: {self._logs}")
         self._say("Ctrl-C ends the demo")
+
+    def _simulators(self, name: str, *arguments: str) -> Part:
+        address = f"127.0.0.1:{self._arguments.mqtt_port}"
+        return self._program(
+            name,
+            ["simulators", "run", "--scenario", self._arguments.scenario, *arguments],
+            THUBON_BROKER_URL=f"mqtt://simulators:{self._secrets['broker_simulators']}@{address}",
+        )
+
+    def _start_older_history(self) -> None:
+        """Send what is older than what the towns began with, also what an earlier start could not end."""
+        if self._older.exists():
+            older = json.loads(self._older.read_text(encoding="utf-8"))
+            self._start(self._simulators(HISTORY, "--beside", "--from", older["from"], "--until", older["until"]))
+
+    def _note_older_history(self) -> None:
+        part = self._parts.get(HISTORY)
+        if part is None or part.is_alive():
+            return
+        if part.process is None or part.process.returncode:
+            part.check()
+        del self._parts[HISTORY]
+        self._older.unlink()
+        self._say("the history before is stored as well")
 
     @property
     def _page(self) -> str:
@@ -358,7 +385,7 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         stages = (
-            (3.0, ("simulators", "API", "registry", "fleet", "migrations")),
+            (3.0, ("simulators", HISTORY, "API", "registry", "fleet", "migrations")),
             (3.0, ("ingest worker", "aggregator")),
         )
         last = (2.5, ("broker", "PostgreSQL"))
@@ -393,6 +420,10 @@ def _end_of(log: Path) -> str:
             return file.read().decode(errors="replace")
     except OSError:
         return ""
+
+
+def _moment(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat()
 
 
 def _hours(seconds: float) -> str:

@@ -228,6 +228,30 @@ def test_a_device_that_is_shaken_off_and_one_that_is_cut_off_send_everything_all
     assert int(re.search(r"(\d+) connections made", said)[1]) >= 4 * 5
 
 
+def test_history_is_sent_beside_devices_that_are_connected_without_disturbing_them(
+    broker: Broker, listener: Listener, scenario_file: Path
+) -> None:
+    begin, until = "2026-11-19T18:00:00+07:00", "2026-11-19T20:00:00+07:00"
+    with _running(broker, scenario_file, "--day", "2026-11-20") as present:
+        _wait_for(lambda: set(listener.words().values()) == {"online"} and len(listener.words()) == 4)
+        with _running(
+            broker, scenario_file, "--day", "2026-11-20", "--beside", "--from", begin, "--until", until
+        ) as past:
+            said, error = past.communicate(timeout=WAIT_S)
+        assert past.returncode == 0, error
+        assert "4 connections made, 0 failed or lost" in said
+        expected = {
+            (device.device_id, int(time_s * 1_000))
+            for device in build_fleet(load_scenario(str(scenario_file)), date(2026, 11, 20))
+            for time_s in device.report_times(_seconds(begin), _seconds(until))
+        }
+        _wait_for(lambda: expected <= set(listener.reports()))
+        assert set(listener.words().values()) == {"online"}
+        present.send_signal(signal.SIGTERM)
+        said, _ = present.communicate(timeout=WAIT_S)
+    assert "4 connections made, 0 failed or lost" in said
+
+
 def test_each_device_logs_in_with_the_account_of_the_file_and_others_with_that_of_the_address(
     broker: Broker, listener: Listener, scenario_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
