@@ -77,8 +77,8 @@ class Refusals:
         person: Person | None = getattr(request.state, "person", None)
         if person is None:
             return
-        of_a_town = status == HTTPStatus.NOT_FOUND and bool(request.path_params)
-        of_a_town |= any(error["name"] == "town" for error in errors or ())
+        # Who asked is known, so the path is one of ours: what was not found is what it names, or what the body does.
+        of_a_town = status == HTTPStatus.NOT_FOUND or any(error["name"] == "town" for error in errors or ())
         if of_a_town and person.towns() is not None:
             detail = "it does not exist, or is of a town that was not granted"
         elif status != HTTPStatus.FORBIDDEN:

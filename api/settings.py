@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PostgresDsn, SecretStr, UrlConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PostgresDsn, SecretStr, UrlConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.grants import RoleName
+from devices.address import check_address
 
 TOKEN_LENGTH_MIN = 24
 """Shortest bearer token taken, in characters: 24 of base64 are 144 bits."""
 
 OpenIdGrants = dict[str, dict[str, RoleName]]
 """Group -> town or `*` -> role."""
+
+
+DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(host_required=False), AfterValidator(check_address)]
 
 
 class ApiSettings(BaseSettings):
@@ -29,10 +33,8 @@ class ApiSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="THUBON_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    read_database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False)] = Field(
-        description="PostgreSQL URL of a login that is a member of thubon_read"
-    )
-    database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False)] | None = Field(
+    read_database_url: DatabaseUrl = Field(description="PostgreSQL URL of a login that is a member of thubon_read")
+    database_url: DatabaseUrl | None = Field(
         default=None,
         description="PostgreSQL URL of a login that is a member of thubon_api; without it nothing can be changed",
     )

@@ -13,7 +13,7 @@ import psycopg
 from pydantic import ValidationError
 
 from devices.change import ChangeError
-from devices.commands import COMMANDS, actor, add_parsers, audit_import, run_command
+from devices.commands import COMMANDS, actor, add_parsers, audit_import, audit_sync, run_command
 from devices.identity.certificates import CertificateError
 from devices.identity.commands import (
     IDENTITY_COMMANDS,
@@ -99,6 +99,7 @@ def _run(
         return DONE if run_identity_command(connection, options) else FAILED
     if options.command == "sync":
         report = sync_profiles(connection, catalogue)
+        audit_sync(connection, report)
         connection.commit()
         print(f"datastreams: {report.appended} appended, {report.updated} updated")
     elif options.command == "export":

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from devices.change import Change
     from devices.models import DeviceProfile
-    from devices.registry import ImportReport
+    from devices.registry import ImportReport, SyncReport
 
 _LISTED: Final = 1_000
 _GRACE_H: Final = 72
@@ -156,7 +156,7 @@ def actor() -> str:
 def _audit(
     connection: psycopg.Connection[Any],
     action: str,
-    town: str,
+    town: str | None,
     subject: str,
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
@@ -171,6 +171,13 @@ def audit_import(connection: psycopg.Connection[Any], report: ImportReport, cont
     for town, devices in sorted(report.devices_by_town.items()):
         _audit(connection, "registry.import", town, "file", None, {"devices": devices, "sha256": digest})
     run(connection, ask("audit_notes", actor=actor(), notes=Jsonb(report.notes)))
+
+
+def audit_sync(connection: psycopg.Connection[Any], report: SyncReport) -> None:
+    """Leave in the audit what profiles that grew brought to the devices of all towns, if anything."""
+    if report.appended or report.updated:
+        after = {"appended": report.appended, "updated": report.updated}
+        _audit(connection, "registry.sync", None, "datastreams", None, after)
 
 
 def _changes(steps: Callable[[argparse.Namespace, Mapping[str, DeviceProfile]], Steps[Change]]) -> Any:

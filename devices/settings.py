@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PostgresDsn, UrlConstraints
+from pydantic import AfterValidator, Field, PostgresDsn, UrlConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from devices.address import check_address
 
 
 class RegistrySettings(BaseSettings):
@@ -18,7 +20,7 @@ class RegistrySettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="THUBON_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False)] = Field(
+    database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False), AfterValidator(check_address)] = Field(
         description="PostgreSQL URL of a login that is a member of thubon_owner"
     )
 
@@ -28,7 +30,7 @@ class BrokerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="THUBON_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False)] = Field(
+    database_url: Annotated[PostgresDsn, UrlConstraints(host_required=False), AfterValidator(check_address)] = Field(
         description="PostgreSQL URL of a login in thubon_identity"
     )
     broker_accounts_file: Path = Field(description="written for the broker; its folder is ours alone to write")

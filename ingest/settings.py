@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from devices.address import check_address
 from devices.models import IDENTIFIER_PATTERN
 
 _RECEIVE_MAXIMUM = 65_535
@@ -43,7 +44,7 @@ class StorageSettings(BaseSettings):
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("postgresql://", "postgres://", "host=", "dbname=")):
             raise ValueError("must be a PostgreSQL address such as postgresql://user@host/database")
-        return value
+        return check_address(value)
 
 
 class WorkerSettings(StorageSettings):
@@ -82,8 +83,12 @@ class WorkerSettings(StorageSettings):
     @field_validator("broker_url")
     @classmethod
     def _known_scheme(cls, value: SecretStr) -> SecretStr:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            known = parts.scheme in ("mqtt", "mqtts") and parts.hostname and parts.port != 0
+        except ValueError:
+            known = False  # its own text may repeat a part of the password
+        if not known:
             raise ValueError("must be mqtt://host[:port] or mqtts://host[:port]")
         return value
 

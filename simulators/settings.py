@@ -13,12 +13,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def _broker_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        known = parts.scheme in {"mqtt", "mqtts"} and parts.hostname
+        _ = parts.port
+    except ValueError:
+        # Not its text: it may repeat a part of the password.
+        raise ValueError("is not an address with a port up to 65535; percent-encode the password") from None
+    if not known:
         raise ValueError("must be mqtt://[user:password@]host[:port] or mqtts://[user:password@]host[:port]")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError("must end after the port")
-    _ = parts.port  # a port that is no number raises ValueError here, with a text of its own
     return value
 
 

@@ -68,6 +68,8 @@ async def import_registry(
     content = await _upload(request)
     async with _one_at_a_time:
         report = await _import(services, person, content, dry_run=query.dry_run)
+    columns = [{"name": fault.column} for fault in report.faults]
+    services.audit.note_answer(request, HTTPStatus.BAD_REQUEST, "a file names another town", columns)
     if report.faults and not query.dry_run:
         errors = [
             {"in": "body", "name": f"line {fault.line}" + (f", {fault.column}" if fault.column else ""),

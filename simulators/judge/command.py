@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from simulators.journal import read_journal
 from simulators.judge.judgement import Plan, judge
@@ -66,6 +67,12 @@ def run_judge(arguments: argparse.Namespace) -> int:
     database_url = arguments.database_url or os.environ.get("THUBON_DATABASE_URL")
     if not database_url:
         sys.stderr.write("THUBON_DATABASE_URL: must be set, or --database-url given\n")
+        return 2
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.Error:
+        # Not its text: it may repeat the password.
+        sys.stderr.write("THUBON_DATABASE_URL, --database-url: is not a PostgreSQL address\n")
         return 2
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request helps nobody here
     plan = Plan(

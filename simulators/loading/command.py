@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import psycopg
 
+from devices.address import check_address
 from simulators.link import tls_context
 from simulators.loading.latency import Latencies
 from simulators.loading.processes import processor_s
@@ -156,7 +157,7 @@ def _load(arguments: argparse.Namespace) -> int:
         seconds=arguments.seconds,
         connections=arguments.connections,
         qos=arguments.qos,
-        database_url=arguments.database_url,
+        database_url=check_address(arguments.database_url) if arguments.database_url else None,
         api_url=arguments.api,
         api_token=os.environ.get("THUBON_API_TOKEN"),
         watch=dict(arguments.watch),

@@ -90,6 +90,16 @@ def test_a_town_is_created_changed_retired_and_brought_back(run: Any, admin: psy
     assert [action for (action,) in noted] == ["town.create", "town.change", "town.retire", "town.reinstate"]
 
 
+def test_what_a_sync_changes_is_in_the_audit(run: Any, admin: psycopg.Connection[Any]) -> None:
+    run("site", "ha-bridge", *SITE)
+    run("add", "ha-air", "--site", "ha-bridge", "--profile", "air-station", "--name", "Trạm")
+    assert run("sync")[1] == "datastreams: 0 appended, 0 updated\n"
+    admin.execute("update datastream set upper_bound = upper_bound + 1 where name = 'pm25'")
+    assert run("sync")[1] == "datastreams: 0 appended, 1 updated\n"
+    noted = admin.execute("select subject, town_id, after from audit where action = 'registry.sync'").fetchall()
+    assert noted == [("datastreams", None, {"appended": 0, "updated": 1})]
+
+
 def test_a_site_resolves_to_its_wards_of_both_versions(run: Any, admin: psycopg.Connection[Any]) -> None:
     wards = "select ward_id, how from site_ward order by ward_id"
     run("site", "ha-bridge", *SITE, "--ward", "hoi-an-2019-cam-chau")

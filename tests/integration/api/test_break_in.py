@@ -10,6 +10,8 @@ import pytest
 
 from api import accounts
 from api.grants import Role, ask_for
+from devices.claims import new_code
+from devices.registry_file import COLUMNS
 from tests.integration.api.conftest import TOKEN, client_of, make_settings, serve
 from tests.integration.api.people import PASSWORD, add_account, add_key, bearer, open_session, page_headers
 from tests.integration.api.seed import ago
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tests.fix_database import Database
     from tests.integration.api.seed import Seed
 
+CSV = {"Content-Type": "text/csv"}
 NEW_USER = {"name": "new", "display_name": "New", "password": "a long password", "grants": {"hoi-an": "viewer"}}
 
 
@@ -353,6 +356,36 @@ async def test_who_reaches_for_another_town_is_noted(app: FastAPI, stranger: htt
     await stranger.get("/v1/devices?town=tam-ky", headers=headers)
     await stranger.post("/v1/rejections/replay", headers=headers, json={})
     assert [row[0] for row in await refusals(app, seed)] == ["an"] * 3
+
+
+async def test_a_body_that_reaches_for_another_town_is_noted(
+    app: FastAPI, stranger: httpx.AsyncClient, seed: Seed
+) -> None:
+    seed.device("air", "air-station", town="tam-ky")
+    add_account(seed, "an", {"hoi-an": "administrator"})
+    headers = page_headers(open_session(seed, "an"))
+    place = {"name": "S", "kind": "pole", "latitude": 15.8, "longitude": 108.3}
+    file = f"{','.join(COLUMNS)}\nlamp,tam-ky,pole-1,Pole,pole,15.5,108.4,lamp-controller,Lamp,,,,\n"
+    answers = [
+        await stranger.post("/v1/sites", headers=headers, json={"id": "s", "town": "tam-ky", **place}),
+        await stranger.post(
+            "/v1/devices",
+            headers=headers,
+            json={"id": "new", "site": "site-air", "profile": "air-station", "name": "New"},
+        ),
+        await stranger.post("/v1/users", headers=headers, json={**NEW_USER, "grants": {"tam-ky": "viewer"}}),
+        await stranger.post("/v1/claims", headers=headers, json={"code": new_code()}),
+        await stranger.post("/v1/registry/import?dry_run=true", headers=headers | CSV, content=file),
+        await stranger.post("/v1/registry/import", headers=headers | CSV, content=file),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 404, 200, 400]
+    noted = seed.connection.execute
+    await app.state.services.audit.write()
+    rows = noted("select subject, town_id, attempts from audit where outcome = 'refused' order by audit_key").fetchall()
+    assert rows == [
+        ("POST /v1/sites", "hoi-an", 1), ("POST /v1/devices", "hoi-an", 1), ("POST /v1/users", "hoi-an", 1),
+        ("POST /v1/claims", "hoi-an", 1), ("POST /v1/registry/import", "hoi-an", 2),
+    ]  # fmt: skip
 
 
 # --- Words of an attacker --------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Client:
         password: of the user.
         client_id: the user name where none is given.
         will: topic and payload of the last will.
+        will_retain: whether the broker is asked to keep the will for who subscribes later.
         certificate: PEM file beside its key.
         ca: trust this authority, at port 8883 without and 8884 with a certificate.
         expiry_s: how long the broker keeps the session.
@@ -54,6 +55,7 @@ class Client:
         *,
         client_id: str | None = None,
         will: tuple[str, bytes] | None = None,
+        will_retain: bool = False,
         certificate: Path | None = None,
         ca: Path | None = None,
         expiry_s: int = 0,
@@ -74,7 +76,7 @@ class Client:
         if user is not None:
             self._paho.username_pw_set(user, password)
         if will is not None:
-            self._paho.will_set(will[0], will[1], 1, retain=False)
+            self._paho.will_set(will[0], will[1], 1, retain=will_retain)
         port = broker.port
         if ca is not None:
             context = _Context(ssl.PROTOCOL_TLS_CLIENT)

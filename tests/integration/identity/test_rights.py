@@ -124,6 +124,24 @@ def test_a_last_will_reaches_nobody_but_under_the_device_s_own_topic(city: City,
         assert reader.hears(0.1) is None
 
 
+def test_of_last_wills_beyond_a_device_s_rights_nothing_is_sent_nor_kept(city: City, device: Entrance) -> None:
+    own = device.device_id
+    beyond = ("thubon/v1/hoi-an/other-1/status", f"thubon/v1/tam-ky/{own}/status", f"thubon/v1/hoi-an/{own}/command",
+              "$SYS/broker/uptime", "anything")  # fmt: skip
+    with city.reader("#") as reader:
+        kept_before = set(iter(lambda: reader.hears(0.3), None))  # by tests before this one
+        for topic in beyond:
+            device.connect(will=(topic, b"offline"), will_retain=True).cut()
+        device.connect(will=(f"thubon/v1/hoi-an/{own}/status", b"last"), will_retain=True).cut()
+        # The broker sends wills in the order in which connections broke, so this one came after all others.
+        assert reader.hears() == (f"thubon/v1/hoi-an/{own}/status", b"last")
+        assert reader.hears(0.1) is None
+    with city.reader("thubon/v1/+/+/status") as later:
+        kept = set(iter(lambda: later.hears(0.3), None))
+    assert (f"thubon/v1/hoi-an/{own}/status", b"last") in kept
+    assert not {topic for topic, _ in kept - kept_before} & set(beyond)
+
+
 def test_nobody_gets_in_without_a_name_or_with_a_wrong_password(city: City) -> None:
     device_id = city.device("door")
     word = city.password(device_id)
