@@ -175,7 +175,7 @@ def test_a_bad_link_loses_and_doubles_nothing(
         proxy.restore()
         wait_until(worker.ready, within_s=60, what="the worker's recovery")
     sender.finish()
-    wait_for_all(database.url, sender, within_s=90)
+    wait_for_all(database.url, sender, patience_s=90)
 
     prove(compare(database.url, sender), fault=f"link to {link} {fault}", runs=min(fault_count, 5))
 

@@ -88,7 +88,7 @@ def test_an_outage_of_the_database_is_held_by_the_broker_and_not_by_the_worker(
         wait_until(worker.ready, within_s=60, what="the worker's recovery")
         stored_at_return = count_stored(killable_database.url)
         sender.finish()
-        wait_for_all(killable_database.url, sender, within_s=300)
+        wait_for_all(killable_database.url, sender, patience_s=120)
     grown_mb = memory.most_mb - memory.first_mb
 
     assert held > _RECEIVE_MAXIMUM, "the broker had to hold nothing"
