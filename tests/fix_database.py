@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _IMAGE = "thubon-timescaledb"
+# Hundreds of tests make and drop a database; only those with `killable_database` end PostgreSQL, none the machine.
+_UNSAFE = "postgres -c fsync=off"
 _numbers = itertools.count(1)
 
 
@@ -186,16 +188,13 @@ def start_database_server(command: str | None = None, **options: Any) -> Databas
 def database_server() -> Iterator[DatabaseServer]:
     """The TimescaleDB server of this run: THUBON_TEST_DATABASE_URL (an administrator), else a container."""
     url = os.environ.get("THUBON_TEST_DATABASE_URL")
-    server = DatabaseServer(url, None) if url else start_database_server()
+    server = DatabaseServer(url, None) if url else start_database_server(_UNSAFE)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="session")
-def _container_database_server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
-    if "THUBON_TEST_DATABASE_URL" not in os.environ:
-        yield request.getfixturevalue("database_server")
-        return
+def _killable_database_server() -> Iterator[DatabaseServer]:
     server = start_database_server()
     yield server
     server.close()
@@ -204,7 +203,7 @@ def _container_database_server(request: pytest.FixtureRequest) -> Iterator[Datab
 @pytest.fixture(scope="session")
 def plain_database_server() -> Iterator[DatabaseServer]:
     """A PostgreSQL server that does not offer TimescaleDB."""
-    server = start_database_server("postgres -c shared_preload_libraries=")
+    server = start_database_server(f"{_UNSAFE} -c shared_preload_libraries=")
     yield server
     server.close()
 
@@ -272,9 +271,9 @@ def plain_empty_database_url(plain_database_server: DatabaseServer) -> Iterator[
 
 
 @pytest.fixture
-def killable_database(_container_database_server: DatabaseServer) -> Iterator[Database]:
+def killable_database(_killable_database_server: DatabaseServer) -> Iterator[Database]:
     """This test's own database, on a server that it may kill, pause and start: `killable_database.server.kill()`."""
-    server = _container_database_server
+    server = _killable_database_server
     database = server.clone()
     yield database
     server.container.make_ready()
