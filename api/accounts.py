@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +53,7 @@ class Passwords:
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._logins = 0
-        self._nobodys = HASHER.hash(new_secret())
+        self._nobodys = _hash_of_nobody()
 
     async def hash(self, password: str) -> str:
         """What is kept of a password."""
@@ -81,6 +82,12 @@ class Passwords:
         """
         right = await asyncio.to_thread(_verify, password_hash or self._nobodys, password)
         return right and password_hash is not None
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """A hash of the cost of everybody's, of a password that nobody knows."""
+    return HASHER.hash(new_secret())
 
 
 def _verify(password_hash: str, password: str) -> bool:

@@ -31,10 +31,23 @@ def make_settings(read_url: str, **changes: Any) -> ApiSettings:
     return ApiSettings(**{"read_database_url": read_url, "api_token": TOKEN, "http_port": free_port(), **changes})
 
 
+_descriptions: list[dict[str, Any]] = []
+
+
+def make_app(settings: ApiSettings) -> FastAPI:
+    """The application; its description, which no setting changes, takes as long as all the rest and is made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        if _descriptions:
+            patch.setattr("api.main.describe", lambda _app: _descriptions[0])
+        app = create_app(settings)
+    _descriptions[:] = [app.openapi()]
+    return app
+
+
 @asynccontextmanager
 async def serve(settings: ApiSettings) -> AsyncIterator[FastAPI]:
     """Serve on a real port of loopback for the length of a block."""
-    app = create_app(settings)
+    app = make_app(settings)
     server = Server(app, settings)
     listener = listen(settings)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="server")
