@@ -65,7 +65,7 @@ def test_an_outage_of_the_database_is_held_by_the_broker_and_not_by_the_worker(
     fault_count: int,
 ) -> None:
     """The link to the broker breaks meanwhile, so that all that is unacknowledged comes again, thrice."""
-    outage_s = 15.0 if fault_count == 1 else min(30.0 * fault_count, 600.0)
+    outage_s = 6.0 if fault_count == 1 else min(30.0 * fault_count, 600.0)
     devices = register(killable_database.url, devices=50)
     link = make_proxy(broker.url)
     worker = make_worker(killable_database.ingest_url, link.url)
@@ -82,7 +82,11 @@ def test_an_outage_of_the_database_is_held_by_the_broker_and_not_by_the_worker(
         for _ in range(4):
             time.sleep(outage_s / 4)
             link.break_connections()
-        held = (sender.acknowledged_readings() - before) // 3
+        wait_until(
+            lambda: sender.acknowledged_readings() - before > 3 * _RECEIVE_MAXIMUM,
+            within_s=60,
+            what="more at the broker than a worker may have open",
+        )
         outage_s = time.monotonic() - started
         killable_database.server.start()
         wait_until(worker.ready, within_s=60, what="the worker's recovery")
@@ -91,7 +95,6 @@ def test_an_outage_of_the_database_is_held_by_the_broker_and_not_by_the_worker(
         wait_for_all(killable_database.url, sender, patience_s=120)
     grown_mb = memory.most_mb - memory.first_mb
 
-    assert held > _RECEIVE_MAXIMUM, "the broker had to hold nothing"
     assert sender.acknowledged_readings() > stored_at_return, "nothing was in flight"
     assert grown_mb < _MAY_GROW_MB
     prove(

@@ -262,7 +262,7 @@ def test_windows_are_filled_as_groups_are(seed: int, size: int) -> None:
     random = np.random.default_rng(seed)
     datastreams, windows, window_us = 5, 7, 900_000_000
     datastream = random.integers(0, datastreams, size).astype(np.int32)
-    time_us = T0 + random.permutation(windows * window_us // 1000)[:size] * 1000
+    time_us = T0 + random.choice(windows * window_us // 1000, size, replace=False) * 1000
     value = random.normal(20, 5, size)
     aggregation = Aggregation((*BASIC, "sketch"))
     state = aggregation.empty(windows * datastreams)
