@@ -79,14 +79,14 @@ def test_an_outage_of_the_database_is_held_by_the_broker_and_not_by_the_worker(
         wait_until(lambda: not worker.ready(), what="the worker's notice of the outage")
         before = sender.acknowledged_readings()
         started = time.monotonic()
-        for _ in range(4):
-            time.sleep(outage_s / 4)
-            link.break_connections()
         wait_until(
             lambda: sender.acknowledged_readings() - before > 3 * _RECEIVE_MAXIMUM,
             within_s=60,
             what="more at the broker than a worker may have open",
         )
+        for _ in range(4):
+            time.sleep(outage_s / 4)
+            link.break_connections()
         outage_s = time.monotonic() - started
         killable_database.server.start()
         wait_until(worker.ready, within_s=60, what="the worker's recovery")
