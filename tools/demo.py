@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ except ImportError as missing:
     sys.exit(2)
 
 MARKER = "thubon-demo"
-SECRET_NAMES = ("administrator", "registry", "ingest", "read", "api", "broker_ingest", "broker_simulators")
+SECRET_NAMES = ("administrator", "registry", "ingest", "read", "api", "broker_ingest", "broker_simulators", "page")
 DISK_RESERVE_BYTES = 256 * 1024 * 1024
 MIN_FREE_BYTES = 1024 * 1024 * 1024
 # A start that was broken off leaves devices at most two slices of the simulators' history apart.
@@ -227,11 +228,36 @@ class Demo:
             THUBON_OPEN_VIEWER="yes",
             THUBON_DISK_RESERVE_BYTES=str(DISK_RESERVE_BYTES),
         )
+        self._make_administrator()
         self._start(worker)
         self._start(aggregator)
         self._start(api)
         self._wait_for(f"http://127.0.0.1:{self._metrics_port}/readyz", worker)
         self._wait_for(f"http://127.0.0.1:{self._arguments.http_port}/readyz", api)
+
+    def _make_administrator(self) -> None:
+        """Make the account `admin` of the page, unless somebody can log in already.
+
+        Raises:
+            PartError: that failed.
+        """
+        write_secret(self._folder / "admin_password", self._secrets["page"] + "\n")
+        made = subprocess.run(
+            [sys.executable, "-m", "api", "create-admin", "--unless-any", "admin"],
+            check=False,
+            input=self._secrets["page"] + "\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={
+                **os.environ,
+                "THUBON_READ_DATABASE_URL": self._postgres.url("thubon_read_login", self._secrets["read"]),
+                "THUBON_DATABASE_URL": self._postgres.url("thubon_api_login", self._secrets["api"]),
+                "THUBON_SECRETS_DIR": str(self._folder / "no-secrets"),
+            },
+        )
+        if made.returncode:
+            raise PartError(f"no administrator was made: {made.stderr.strip()}")
 
     def _start_devices(self, began: float) -> None:
         history_s = self._missing_history_s()
@@ -249,6 +275,8 @@ class Demo:
         names = ", ".join(town["name"]["vi"] for town in towns)
         self._say(f"{names}: {online} of {devices} devices online, after {time.monotonic() - began:.0f} s")
         self._say(f"page: {self._page}   broker: mqtt://127.0.0.1:{self._arguments.mqtt_port}   logs: {self._logs}")
+        password = self._folder / "admin_password"
+        self._say(f"to install devices and keep accounts log in as admin, password in {password}")
         self._say("Ctrl-C ends the demo")
 
     def _simulators(self, name: str, *arguments: str) -> Part:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -149,8 +149,15 @@ def test_the_towns_live_every_report_is_stored_and_sigterm_leaves_nothing(data_d
         assert sum(town["devices"]["online"] for town in towns) >= 0.98 * len(fleet)
         assert sum(sum(town["devices"].values()) for town in towns) == len(fleet)
 
+        password = (data_dir / "admin_password").read_text().strip()
+        login = json.dumps({"name": "admin", "password": password}).encode()
+        headers = {"Content-Type": "application/json"}
+        with urlopen(Request(f"http://127.0.0.1:{demo.http_port}/v1/session", login, headers), timeout=10) as answer:
+            assert answer.status == 204
+
         demo.wait_for("the history before is stored as well")
         assert not (data_dir / "older-history.json").exists()
+
         # One device with a connection of its own and one behind a gateway: each report of the history, value by value.
         now_s = time.time()
         for device in (
