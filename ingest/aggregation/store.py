@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from devices.quality import LEFT_OUT, Quality
-from devices.reductions.sketch import Sketch
 from ingest.aggregation import copy_out
+from ingest.aggregation.sketch_rows import encode_sketches, read_sketches
 from ingest.parameters import array_text
 from sql import copy_stream as stream
 from sql import load_queries
@@ -236,7 +235,7 @@ def read_windows(
         if (order[1:] < order[:-1]).any():
             windows = _in_order(windows, order, len(kind.slots))
     if "sketch" in empty:
-        windows.partials["sketch"] = _read_sketches(connection, kind, length_s, windows)
+        windows.partials["sketch"] = read_sketches(connection, kind, length_s, windows)
     return windows
 
 
@@ -323,7 +322,7 @@ def write_windows(
         copy.write(encode_windows(length_s, windows, computed_us))
     if "sketch" in windows.partials and len(windows.partials["sketch"].group):
         with connection.cursor().copy(QUERIES["write_sketches"]) as copy:
-            copy.write(_encode_sketches(slots, length_s, windows))
+            copy.write(encode_sketches(slots, length_s, windows))
 
 
 def encode_windows(length_s: int, windows: Windows, computed_us: int) -> bytes:
@@ -352,77 +351,3 @@ def encode_windows(length_s: int, windows: Windows, computed_us: int) -> bytes:
         if len(rows):
             parts.append(stream.encode(_WINDOW, chosen)[len(stream.HEADER) : -len(stream.TRAILER)])
     return b"".join((*parts, stream.TRAILER))
-
-
-def _read_sketches(
-    connection: psycopg.Connection[dict[str, Any]], kind: Kind, length_s: int, windows: Windows
-) -> Sketch:
-    slots = len(kind.slots)
-    groups = len(windows) * slots
-    if not groups:
-        return Sketch.empty(0)
-    tuples = copy_out.rows(
-        connection,
-        QUERIES["read_sketches"],
-        {
-            "device_keys": array_text(windows.device_key.tolist()),
-            "starts_us": array_text(windows.start_us.tolist()),
-            "length_s": length_s,
-            "slots": array_text((np.flatnonzero(kind.keeps["sketch"]) + 1).tolist()),
-        },
-    )
-    tuples[0] = tuples[0][len(stream.HEADER) :]
-    group, sizes, bins, counts = [], [], [], []
-    for row in tuples:
-        if len(row) <= len(stream.TRAILER):
-            continue
-        at, slot, size = _SKETCH_START.unpack_from(row)
-        group.append(at * slots + slot - 1)
-        sizes.append(size)
-        second = _SKETCH_START.size + 4 + 6 * size
-        bins.append(row[_SKETCH_START.size + 4 : second])
-        counts.append(row[second + 24 : second + 24 + 8 * size])
-    if not group:
-        return Sketch.empty(groups)
-    return Sketch(
-        np.repeat(np.array(group, dtype=np.intp), sizes),
-        np.frombuffer(b"".join(bins), dtype=_INT2_ITEM)["value"].astype(np.int32),
-        np.frombuffer(b"".join(counts), dtype=_INT4_ITEM)["value"].astype(np.int64),
-        groups,
-    )
-
-
-_SKETCH_START: Final = struct.Struct(">2x4xi4xh4x4x4x4xi")
-"""Tuple of place, slot and the head of the array of bins, up to how many there are."""
-_INT2_ITEM: Final = np.dtype([("length", ">i4"), ("value", ">i2")])
-_INT4_ITEM: Final = np.dtype([("length", ">i4"), ("value", ">i4")])
-_SKETCH_HEAD: Final = struct.Struct(">hiiiiiqih")
-_ARRAY_HEAD: Final = struct.Struct(">iiiiii")
-
-
-def _encode_sketches(slots: int, length_s: int, windows: Windows) -> bytes:
-    """Rows of different lengths, one by one: few datastreams keep a sketch."""
-    sketch: Sketch = windows.partials["sketch"]
-    starts = np.flatnonzero(np.r_[True, sketch.group[1:] != sketch.group[:-1]])
-    ends: Sequence[int] = [*starts[1:].tolist(), len(sketch.group)]
-    bins = np.zeros(len(sketch.bin), dtype=_INT2_ITEM)
-    bins["length"], bins["value"] = 2, sketch.bin
-    counts = np.zeros(len(sketch.bin), dtype=_INT4_ITEM)
-    counts["length"], counts["value"] = 4, sketch.count
-    bin_bytes, count_bytes = bins.tobytes(), counts.tobytes()
-    groups = sketch.group[starts]
-    device_key = windows.device_key[groups // slots].tolist()
-    start_us = stream.to_postgres(windows.start_us[groups // slots]).tolist()
-    slot = (groups % slots + 1).tolist()
-    out = [stream.HEADER]
-    for at, (low, high) in enumerate(zip(starts.tolist(), ends, strict=True)):
-        n = high - low
-        out += (
-            _SKETCH_HEAD.pack(6, 4, device_key[at], 4, length_s, 8, start_us[at], 2, slot[at]),
-            _ARRAY_HEAD.pack(20 + 6 * n, 1, 0, stream.INT2.oid, n, 1),
-            bin_bytes[6 * low : 6 * high],
-            _ARRAY_HEAD.pack(20 + 8 * n, 1, 0, stream.INT4.oid, n, 1),
-            count_bytes[8 * low : 8 * high],
-        )
-    out.append(stream.TRAILER)
-    return b"".join(out)

@@ -34,8 +34,13 @@ PROGRAMS: Final = {
     "registry": "registry",
     "authorisation": "authorisation",
     "layout": "layout",
+    "T7-quarters": "aggregation_core --window-s 900",
+    "T7-threads": "aggregation_core --threads all",
+    "T9-sketches": "aggregation_rest --sketches --hours 6 --only-keep",
+    "T9-slow": "aggregation_rest --interval-s 300 --hours 24 --only-keep",
 }
-"""Benchmarks that print their lines themselves, as modules beside this one."""
+"""Benchmarks that print their lines themselves, as modules beside this one with their arguments."""
+_BY_NAME_ALONE: Final = frozenset({"T7-quarters", "T7-threads", "T9-sketches", "T9-slow"})
 _COMES_WITH: Final = {"T3": "T2", "T4": "T2", "T8": "T7", "T11": "T9"}
 
 
@@ -45,7 +50,9 @@ def main() -> None:
     parser.add_argument("--targets", default="", help="as T1,T2; all when empty")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each ingest run")
     arguments = parser.parse_args()
-    names = [name.strip() for name in arguments.targets.split(",") if name.strip()] or [*TARGETS, *PROGRAMS]
+    names = [name.strip() for name in arguments.targets.split(",") if name.strip()] or [
+        name for name in (*TARGETS, *PROGRAMS) if name not in _BY_NAME_ALONE
+    ]
     chosen = dict.fromkeys(_COMES_WITH.get(name, name) for name in names)
     unknown = [name for name in chosen if name not in TARGETS and name not in PROGRAMS]
     if unknown:
@@ -53,7 +60,8 @@ def main() -> None:
     print(f"{platform.platform()}, Python {platform.python_version()}", flush=True)
     for name in chosen:
         if name in PROGRAMS:
-            subprocess.run([sys.executable, "-m", f"tests.benchmarks.{PROGRAMS[name]}"], check=True)
+            module, *options = PROGRAMS[name].split()
+            subprocess.run([sys.executable, "-m", f"tests.benchmarks.{module}", *options], check=True)
             continue
         for line in TARGETS[name](arguments.seconds):
             print(line, flush=True)
