@@ -225,6 +225,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/devices/{device}"): {
         **_DEVICE,
         "commissioned_time": "2026-03-02T01:00:00Z",
+        "rated_power_w": None,
         "retired_time": None,
         "placements": [
             {

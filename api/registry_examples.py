@@ -33,6 +33,7 @@ _DEVICE: Final = {
     "gateway": None,
     "labels": ["phase=2"],
     "commissioned_time": "2025-11-01T00:00:00Z",
+    "rated_power_w": None,
     "retired_time": None,
     "version": 4,
 }

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from api.dependencies import Bbox, Cursor, Identifier, Label, Limit, Search, Time, box_of
 from api.errors import Problem, bad_parameter
 from devices.changes import MAX_GRACE_S
-from devices.models import IDENTIFIER_PATTERN, MAX_LABELS
+from devices.models import IDENTIFIER_PATTERN, MAX_LABELS, MAX_RATED_POWER_W
 from devices.registry_file import MAX_NAME_CHARACTERS
 from devices.towns import MAX_POSITION
 
@@ -28,6 +28,16 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, descriptio
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, description="WGS 84, degrees")]
 LabelList = Annotated[list[Label], Field(max_length=MAX_LABELS, description="all its labels: words or key=value")]
 WardList = Annotated[list[Identifier], Field(max_length=5, description="its wards, at most one of each version")]
+RatedPower = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=MAX_RATED_POWER_W,
+        allow_inf_nan=False,
+        description="of a lamp at full light, W; null: that of its profile, or learnt from its last days",
+        examples=[64.0],
+    ),
+]
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
@@ -217,6 +227,7 @@ class _DeviceToBe(_Body):
     )
     labels: LabelList = []
     commissioned: Time | None = Field(default=None, description="earlier readings are refused; left out: see there")
+    rated_power_w: RatedPower | None = None
 
 
 class NewRegisteredDevice(_DeviceToBe):
@@ -244,6 +255,7 @@ class DeviceChanges(_Body):
     gateway: Identifier | None = Field(default=None, description="null: it speaks for itself")
     labels: LabelList | None = None
     commissioned: Time | None = None
+    rated_power_w: RatedPower | None = None
 
     @field_validator("name", "labels", "commissioned", mode="before")
     @classmethod

@@ -114,6 +114,9 @@ class KeptDevice(TypedDict):
     gateway: Annotated[str | None, Field(description="the device that speaks for it")]
     labels: Labels
     commissioned_time: Annotated[datetime, Field(description="earlier readings are refused")]
+    rated_power_w: Annotated[
+        float | None, Field(description="of a lamp at full light, W; null: that of its profile, or learnt", gt=0)
+    ]
     retired_time: datetime | None
     version: Version
 

@@ -286,6 +286,7 @@ class DeviceDetail(DeviceCore):
     """An installed unit, with its datastreams and the times of its life."""
 
     commissioned_time: datetime
+    rated_power_w: Annotated[float | None, Field(description="of a lamp at full light, as registered, W")]
     retired_time: datetime | None
     placements: Annotated[list[Placement], Field(description="where it stood and stands, newest first")]
     datastreams: list[Datastream]

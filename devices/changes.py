@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from devices.change import Change, ChangeError, check_texts, one, shown
 from devices.identity.credentials import revoke
-from devices.models import IDENTIFIER_PATTERN, Device, Site
+from devices.models import IDENTIFIER_PATTERN, MAX_RATED_POWER_W, Device, Site
 from devices.registry import (
     outside_text,
     sync_steps,
@@ -24,7 +24,7 @@ from devices.registry import (
     write_devices,
     write_sites,
 )
-from devices.registry_file import IDENTIFIER_RULE, RESERVED_TEXT, is_reserved
+from devices.registry_file import IDENTIFIER_RULE, RATED_POWER_RULE, RESERVED_TEXT, is_reserved
 from devices.steps import Row, Steps, ask
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
 _SITE_FIELDS: Final = ("site_id", "town_id", "name", "kind", "latitude", "longitude", "labels", "wards")
 _DEVICE_FIELDS: Final = (
     "device_id", "town_id", "site_id", "domain", "name", "reporting_interval_s", "gateway_id", "commissioned_time",
-    "labels",
+    "labels", "rated_power_w",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ class NewDevice:
     gateway_id: str | None = None
     labels: tuple[str, ...] = ()
     commissioned_time: datetime | None = None  # None: now
+    rated_power_w: float | None = None  # of a lamp at full light; None: that of its profile, or learnt
 
 
 def create_site(site: Site) -> Steps[Change]:
@@ -138,6 +139,7 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
     if is_reserved(new.device_id):
         raise ChangeError("wrong", "id", f"'{new.device_id}' {RESERVED_TEXT}")
     check_texts(new.name, new.labels)
+    _check_power(new.rated_power_w)
     taken = yield from ask("select_taken", device_ids=[new.device_id], site_ids=[])
     if taken:
         raise ChangeError(
@@ -155,6 +157,7 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
         gateway_id=new.gateway_id,
         commissioned_time=new.commissioned_time,
         labels=tuple(sorted(set(new.labels))),
+        rated_power_w=new.rated_power_w,
     )
     yield from _check_gateway(device.device_id, device.town_id, new.gateway_id)
     yield from write_devices([device], [device] if device.gateway_id else [])
@@ -164,7 +167,7 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
 
 
 def change_device(device_id: str, changes: Mapping[str, Any], version: int | None) -> Steps[Change]:
-    """Change a device's name, labels, gateway or commissioning.
+    """Change a device's name, labels, gateway, commissioning or rated power.
 
     Args:
         device_id: which.
@@ -179,6 +182,7 @@ def change_device(device_id: str, changes: Mapping[str, Any], version: int | Non
     known = Device(profile_id=before["profile"], **{name: _tupled(before[name]) for name in _DEVICE_FIELDS})
     wanted = replace(known, **{name: _tupled(value) for name, value in changes.items()})
     check_texts(wanted.name, wanted.labels)
+    _check_power(wanted.rated_power_w)
     if wanted == known:
         return Change("device.change", device_id, known.town_id, shown(before), shown(before))
     if wanted.gateway_id != known.gateway_id:
@@ -191,6 +195,7 @@ def change_device(device_id: str, changes: Mapping[str, Any], version: int | Non
             new_name=wanted.name,
             labels=list(wanted.labels),
             commissioned_time=wanted.commissioned_time,
+            rated_power_w=wanted.rated_power_w,
         )
     after = yield from device_record(device_id)
     return Change("device.change", device_id, known.town_id, shown(before), shown(after))
@@ -337,6 +342,11 @@ def _check_site(site: Site) -> Steps[None]:
     wards = yield from wards_steps(site.town_id)
     for text in ward_faults(site, wards):
         raise ChangeError("wrong", "wards", text)
+
+
+def _check_power(watts: float | None) -> None:
+    if watts is not None and not 0 < watts <= MAX_RATED_POWER_W:
+        raise ChangeError("wrong", "rated_power_w", RATED_POWER_RULE)
 
 
 def _outside(town: Town, site: Site) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _LISTED: Final = 1_000
 _GRACE_H: Final = 72
+_RATED_HELP: Final = "of a lamp at full light; absent: that of its profile, or learnt from its last days"
 _SIDES: Final = ("west", "south", "east", "north")
 
 
@@ -68,6 +69,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     change.add_argument("--name")
     change.add_argument("--gateway", help="empty: it speaks for itself")
     change.add_argument("--label", action="append", dest="labels", help="all its labels; may be given several times")
+    change.add_argument("--rated-power", type=float, dest="rated_power_w", metavar="W", help=_RATED_HELP)
     move = commands.add_parser("move", help="put a device on another site, perhaps in another town")
     move.add_argument("device")
     move.add_argument("--site", required=True)
@@ -120,6 +122,7 @@ def _device_options(parser: argparse.ArgumentParser, *, needed: bool) -> None:
     parser.add_argument("--name", required=needed, help="for people")
     parser.add_argument("--gateway")
     parser.add_argument("--label", action="append", dest="labels")
+    parser.add_argument("--rated-power", type=float, dest="rated_power_w", metavar="W", help=_RATED_HELP)
     parser.add_argument("--commissioned", type=_time, help="a time with offset; earlier readings are refused")
 
 
@@ -259,6 +262,7 @@ def _new(options: argparse.Namespace, profile_id: str) -> NewDevice:
         gateway_id=options.gateway or None,
         labels=tuple(options.labels or ()),
         commissioned_time=options.commissioned,
+        rated_power_w=options.rated_power_w,
     )
 
 
@@ -268,7 +272,7 @@ def _add(options: argparse.Namespace, catalogue: Mapping[str, DeviceProfile]) ->
 
 def _change(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[Change]:
     named: dict[str, Any] = {
-        name: value for name in ("name", "labels") if (value := getattr(options, name)) is not None
+        name: value for name in ("name", "labels", "rated_power_w") if (value := getattr(options, name)) is not None
     }
     if options.gateway is not None:
         named["gateway_id"] = options.gateway or None

@@ -29,6 +29,7 @@ MAX_DATASTREAMS_PER_DEVICE: Final = 256
 LABEL_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,62}(=[^\s=,;]{1,100})?"
 """Form of a label: a word, or key=value."""
 MAX_LABELS: Final = 20
+MAX_RATED_POWER_W: Final = 100_000.0
 RESERVED_DEVICE_IDS: Final = frozenset({"ingest", "simulators", "health", "identity", "devices"})
 """Names of our own programs at the broker, as are those that begin with `thubon-`; no device may bear one."""
 
@@ -134,6 +135,7 @@ class DeviceProfile:
     datastreams: tuple[ProfileDatastream, ...]  # by slot
     examples: tuple[ProfileExample, ...]
     indicative: bool = False  # "trạm tham khảo": no index from it is published as one of a station
+    rated_power_w: float | None = None  # of a lamp of this model at full light; None: models differ, or it is no lamp
 
     def datastream(self, name: str) -> ProfileDatastream | None:
         """The datastream of this name, or None."""
@@ -187,6 +189,7 @@ class Device:
     gateway_id: str | None
     commissioned_time: datetime | None  # None: the time it is first registered
     labels: tuple[str, ...] = ()
+    rated_power_w: float | None = None  # of a lamp at full light; None: that of its profile, or learnt
 
 
 @dataclass(frozen=True, slots=True)

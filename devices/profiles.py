@@ -20,6 +20,7 @@ from devices.models import (
     DATASTREAM_NAME_PATTERN,
     DOMAINS,
     MAX_DATASTREAMS_PER_DEVICE,
+    MAX_RATED_POWER_W,
     DeviceProfile,
     Domain,
     ProfileDatastream,
@@ -98,6 +99,7 @@ class _ProfileEntry(_Entry):
     description: BilingualEntry
     reporting_interval_s: Seconds
     indicative: bool = False
+    rated_power_w: Annotated[float, Field(gt=0, le=MAX_RATED_POWER_W)] | None = None  # of a lamp at full light
     datastreams: list[_DatastreamEntry] = Field(min_length=1, max_length=MAX_DATASTREAMS_PER_DEVICE)
     examples: list[_ExampleEntry] = Field(min_length=2)
 
@@ -130,6 +132,7 @@ def read_profile(document: Document, properties: Mapping[str, ObservedProperty])
         datastreams=tuple(datastreams.values()),
         examples=tuple(_example(example) for example in entry.examples),
         indicative=entry.indicative,
+        rated_power_w=entry.rated_power_w,
     )
 
 

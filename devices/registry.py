@@ -106,8 +106,8 @@ def import_devices(
 def import_steps(file: RegistryFile, catalogue: Mapping[str, DeviceProfile]) -> Steps[ImportReport]:
     """Bring the registry to what the file says: add devices and sites, change names and places, append datastreams.
 
-    What the file does not name stays as it is. An empty `gateway`, `labels` or `ward` takes it away, an absent column
-    leaves it; an empty or absent `commissioned` leaves the stored time, or is now for a new device.
+    What the file does not name stays as it is. An empty `gateway`, `labels`, `ward` or `rated_power_w` takes it away,
+    an absent column leaves it; an empty or absent `commissioned` leaves the stored time, or is now for a new device.
 
     Args:
         file: as `read_registry_file` gives it; its faults are passed on.
@@ -371,6 +371,7 @@ def _with_stored(device: Device, known: Device, file: RegistryFile) -> Device:
         device,
         gateway_id=device.gateway_id if "gateway" in file.columns else known.gateway_id,
         labels=device.labels if "labels" in file.columns else known.labels,
+        rated_power_w=device.rated_power_w if "rated_power_w" in file.columns else known.rated_power_w,
         commissioned_time=device.commissioned_time or known.commissioned_time,
     )
 

@@ -12,7 +12,15 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from devices.models import IDENTIFIER_PATTERN, LABEL_PATTERN, MAX_LABELS, RESERVED_DEVICE_IDS, Device, Site
+from devices.models import (
+    IDENTIFIER_PATTERN,
+    LABEL_PATTERN,
+    MAX_LABELS,
+    MAX_RATED_POWER_W,
+    RESERVED_DEVICE_IDS,
+    Device,
+    Site,
+)
 from devices.sheets import FileFault, read_table
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 REQUIRED_COLUMNS: Final = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
 )  # fmt: skip
-OPTIONAL_COLUMNS: Final = ("gateway", "commissioned", "labels", "ward")
+OPTIONAL_COLUMNS: Final = ("gateway", "commissioned", "labels", "ward", "rated_power_w")
 COLUMNS: Final = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 MAX_NAME_CHARACTERS: Final = 200
 
@@ -144,6 +152,7 @@ class _Rows:
         longitude = self._degrees(line, "longitude", cell["longitude"], 180)
         commissioned = self._time(line, cell["commissioned"]) if cell.get("commissioned") else None
         labels = self._labels(line, cell.get("labels", ""))
+        rated = self._watts(line, cell["rated_power_w"]) if cell.get("rated_power_w") else None
         wards = tuple(sorted({self._identifier(line, "ward", text) for text in cell.get("ward", "").split()}))
         if is_reserved(ids["device"]):
             self._fault(line, "device", f"'{ids['device']}' {RESERVED_TEXT}")
@@ -171,6 +180,7 @@ class _Rows:
                 gateway_id=gateway,
                 commissioned_time=commissioned,
                 labels=labels,
+                rated_power_w=rated,
             ),
             site=Site(
                 site_id=ids["site"],
@@ -226,6 +236,15 @@ class _Rows:
             self._fault(line, column, f"{text!r:.40} is not in degrees from -{limit} to {limit}{hint}")
         return value
 
+    def _watts(self, line: int, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value <= MAX_RATED_POWER_W:
+            self._fault(line, "rated_power_w", f"{text!r:.40} is not usable; {RATED_POWER_RULE}")
+        return value
+
     def _time(self, line: int, text: str) -> datetime | None:
         found = _day(text) or _instant(text)
         if found is None or found.year not in _COMMISSIONED_YEARS:
@@ -238,6 +257,7 @@ class _Rows:
         self._faults.append(Fault(line, column, text))
 
 
+RATED_POWER_RULE: Final = f"allowed: watts above 0 and up to {MAX_RATED_POWER_W:.0f}, or nothing"
 RESERVED_TEXT: Final = "is a name of the platform's own at the broker; take another id"
 
 

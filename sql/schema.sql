@@ -128,7 +128,8 @@ create table device (
   changed_time timestamptz not null default now(),
   search text not null generated always as (search_text(device_id, name, profile, labels)) stored,
   -- Unlike commissioned_time nobody sets it: what was refused before was not from this device, whatever its name says.
-  registered_time timestamptz not null default now()
+  registered_time timestamptz not null default now(),
+  rated_power_w float8 check (rated_power_w > 0 and rated_power_w <= 100000)  -- of a lamp at full light, where people gave it
 );
 create index device_town_domain_idx on device (town_id, domain, device_id);
 create index device_site_idx on device (site_key);

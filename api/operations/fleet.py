@@ -30,6 +30,7 @@ class FleetDevice:
     interval_s: int
     site: int  # position in `Fleet.sites`
     gateway: int  # position in `Fleet.devices`, -1: none of this domain
+    rated_power_w: float | None = None  # as registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ async def read_fleet(database: Database, town: str, domain: Domain, version: int
             row["reporting_interval_s"],
             site_at[row["site_id"]],
             at_by_key.get(row["gateway_key"], -1),
+            row["rated_power_w"],
         )
         for row in rows
     )

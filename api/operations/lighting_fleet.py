@@ -10,6 +10,7 @@ import numpy as np
 from api.operations.figures import FigureKind, figure, level
 from devices.lighting import faults, lamps
 from devices.models import Bilingual
+from devices.profiles import load_catalogue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 COMMANDED, LEVEL, POWER, ENERGY = "commanded-light-level", "light-level", "active-power", "active-energy"
 LAMP_PROPERTY: Final = "lamp-state"
 RATED_DAYS: Final = 7
-RATED_SOURCES: Final = ("learnt",)
-"""Where a rated power is from: out of its last days."""
+RATED_SOURCES: Final = ("device", "profile", "learnt")
+"""Where a rated power is from: registered with the device, a default of its device profile, out of its last days."""
 DAY_S: Final = 86_400
 
 
@@ -140,7 +141,7 @@ class Rated:
 
 
 def rated_powers(fleet: Fleet, days: SlotWindows, first_s: int, at: NDArray[np.intp], ruling: LightingRules) -> Rated:
-    """Power at full level of lamps, out of the highest of whole days.
+    """Power at full level of lamps: as registered, else of their profile, else out of the highest of whole days.
 
     Args:
         fleet: the devices.
@@ -151,4 +152,16 @@ def rated_powers(fleet: Fleet, days: SlotWindows, first_s: int, at: NDArray[np.i
     """
     highest, light = (grid(fleet, days, name, "max", first_s, DAY_S, RATED_DAYS, at) for name in (POWER, LEVEL))
     learnt = lamps.rated_power(highest, light, ruling.rated).value
-    return Rated(learnt, tuple(None if unknown else RATED_SOURCES[-1] for unknown in np.isnan(learnt).tolist()))
+    catalogue = load_catalogue()
+    by_profile = {name: profile.rated_power_w for name, profile in catalogue.items()}
+    devices = [fleet.devices[device] for device in at.tolist()]
+    given = np.array([device.rated_power_w or np.nan for device in devices], np.float64)
+    of_profile = np.array([by_profile.get(device.profile) or np.nan for device in devices], np.float64)
+    columns = np.stack([given, of_profile, learnt])
+    there = ~np.isnan(columns)
+    first = np.argmax(there, axis=0)
+    known: list[bool] = np.any(there, axis=0).tolist()
+    return Rated(
+        np.take_along_axis(columns, first[None], axis=0)[0],
+        tuple(RATED_SOURCES[which] if has else None for which, has in zip(first.tolist(), known, strict=True)),
+    )

@@ -73,6 +73,7 @@ async def read_device(
     answer: DeviceDetail = {
         **device_core(row, await services.registry.reports([key])),
         "commissioned_time": row["commissioned_time"],
+        "rated_power_w": row["rated_power_w"],
         "retired_time": row["retired_time"],
         "placements": [
             {

@@ -40,6 +40,7 @@ async def add_device(
         gateway_id=device.gateway,
         labels=tuple(device.labels),
         commissioned_time=device.commissioned,
+        rated_power_w=device.rated_power_w,
     )
     change = await keep(services, person, create_device(new, load_catalogue()))
     return JsonResponse(kept_device(change), 201, etag=change.after["version"])
@@ -54,7 +55,7 @@ async def patch_device(
     services: ServicesDep,
     person: PersonDep,
 ) -> JsonResponse:
-    """Change what is named: name, labels, gateway, commissioning. No gateway may stand behind itself."""
+    """Change what is named: name, labels, gateway, commissioning, rated power. No gateway may stand behind itself."""
     await check_device(services, person, device)
     change = await keep(services, person, change_device(device, changes.changes(), version))
     return JsonResponse(kept_device(change), etag=change.after["version"])
@@ -135,6 +136,7 @@ def kept_device(change: Change) -> KeptDevice:
         "gateway": record["gateway_id"],
         "labels": record["labels"],
         "commissioned_time": time("commissioned_time"),
+        "rated_power_w": record["rated_power_w"],
         "retired_time": time("retired_time"),
         "version": record["version"],
     }

@@ -90,6 +90,7 @@ async def accept(
         gateway_id=wish.gateway,
         labels=tuple(wish.labels),
         commissioned_time=wish.commissioned,
+        rated_power_w=wish.rated_power_w,
     )
     change = await keep(services, person, accept_knock(wish.town, new, load_catalogue()))
     return JsonResponse(kept_device(change), 201, etag=change.after["version"])

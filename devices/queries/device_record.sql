@@ -1,6 +1,6 @@
 -- One device as people keep it, locked.
 select d.device_key, d.device_id, d.town_id, s.site_id, d.domain, d.profile, d.name, d.reporting_interval_s,
-       g.device_id as gateway_id, d.commissioned_time, d.labels, d.version, d.retired_time,
+       g.device_id as gateway_id, d.commissioned_time, d.labels, d.rated_power_w, d.version, d.retired_time,
        (select count(*)::integer from device b where b.gateway_key = d.device_key and b.retired_time is null) as carries
 from device d
 join site s using (site_key)

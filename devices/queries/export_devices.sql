@@ -3,7 +3,8 @@ select d.device_id as device, d.town_id as town, s.site_id as site, s.name as si
        s.latitude, s.longitude, d.profile, d.name, g.device_id as gateway, d.commissioned_time as commissioned,
        array_to_string(d.labels, ' ') as labels,
        (select string_agg(w.ward_id, ' ' order by w.ward_id) from site_ward w
-        where w.site_key = s.site_key and w.how = 'declared') as ward
+        where w.site_key = s.site_key and w.how = 'declared') as ward,
+       d.rated_power_w
 from device d
 join site s using (site_key)
 left join device g on g.device_key = d.gateway_key

@@ -259,6 +259,8 @@ def _reports(fleet: Fleet, device: Registered, now_s: float) -> Reports:
 
 
 def _rated_power(fleet: Fleet, lamp: Registered, now_s: float) -> float | None:
+    if lamp.rated_power_w is not None:
+        return lamp.rated_power_w
     today_s = start_of(int(now_s), _DAY_S)
     windows = fold(fleet.rows(lamp.device_id, (today_s - RATED_DAYS * _DAY_S, today_s)), lamp)
     name_of = {stream.observed_property: name for name, stream in lamp.streams.items()}

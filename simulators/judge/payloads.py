@@ -59,6 +59,7 @@ class Registered:
     place: tuple[float, float]  # latitude, longitude
     streams: Mapping[str, Stream]
     site_id: str
+    rated_power_w: float | None = None  # of a lamp, as registered
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Store:
                 place=(row["latitude"], row["longitude"]),
                 streams=streams[device_id],
                 site_id=row["site_id"],
+                rated_power_w=row["rated_power_w"],
             )
         return found
 

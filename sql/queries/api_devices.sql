@@ -47,7 +47,7 @@ order by v.device_id;
 -- One device with the times of its life.
 select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, v.site_kind,
        v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time,
-       v.labels, v.version, g.device_id as gateway_id, d.commissioned_time, d.retired_time
+       v.labels, v.version, g.device_id as gateway_id, d.commissioned_time, d.retired_time, d.rated_power_w
 from device_live v
 join device d using (device_key)
 left join device g on g.device_key = v.gateway_key

@@ -10,7 +10,7 @@ set local statement_timeout = 0
 -- The registry as the judge needs it: a row a datastream, and one for each device without any.
 select d.device_id, d.town_id, d.profile, g.device_id as gateway_id,
        extract(epoch from d.commissioned_time)::float8 as commissioned_s, d.retired_time is not null as retired,
-       d.reporting_interval_s, p.site_id, p.latitude, p.longitude,
+       d.reporting_interval_s, d.rated_power_w, p.site_id, p.latitude, p.longitude,
        s.name, s.slot, s.property, s.factor, s.addend, s.lower_bound, s.upper_bound, s.words, s.interval_s, s.period_s,
        s.stamp
 from device d

@@ -58,14 +58,16 @@ def test_a_site_is_created_changed_retired_and_brought_back(run: Any, admin: psy
     assert run("site", "ha-bridge", "--name", "Cầu Nhật Bản")[1] == "ha-bridge: nothing to change\n"
     assert run("add", "ha-air", "--site", "ha-bridge", "--profile", "air-station", "--name", "Trạm")[0] == 0
     assert "1 devices in service stand there" in refused(run, "site", "ha-bridge", "--retire")
+    assert "  rated_power_w: none -> 64.0" in run("change", "ha-air", "--rated-power", "64")[1].splitlines()
+    assert "allowed: watts above 0" in refused(run, "change", "ha-air", "--rated-power", "0")
     assert run("retire", "ha-air")[0] == 0
     assert run("site", "ha-bridge", "--retire")[0] == 0
     assert "'ha-bridge' is retired" in refused(run, "reinstate", "ha-air")
     assert run("site", "ha-bridge", "--reinstate")[0] == 0
     assert run("reinstate", "ha-air")[0] == 0
-    assert admin.execute("select version, retired_time from device").fetchall() == [(3, None)]
+    assert admin.execute("select version, retired_time from device").fetchall() == [(4, None)]
     noted = admin.execute("select action from audit where subject = 'ha-air' order by audit_key").fetchall()
-    assert [action for (action,) in noted] == ["device.create", "device.retire", "device.reinstate"]
+    assert [action for (action,) in noted] == ["device.create", "device.change", "device.retire", "device.reinstate"]
 
 
 def test_a_town_is_created_changed_retired_and_brought_back(run: Any, admin: psycopg.Connection[Any]) -> None:

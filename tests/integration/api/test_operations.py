@@ -484,8 +484,9 @@ async def test_a_signal_that_only_flashes_is_named_and_parking_places_are_counte
 async def test_a_lamp_that_burns_by_day_or_fails_is_named_and_a_sound_one_is_not(
     client: httpx.AsyncClient, seed: Seed
 ) -> None:
-    for name in ("dark", "sound"):
+    for name in ("dark", "sound", "rated"):
         seed.device(name, "lamp-controller")
+    seed.execute("update device set rated_power_w = 64 where device_id = 'rated'")
     end = now().replace(microsecond=0)
     for step in range(4):
         time = end - timedelta(minutes=5 * (3 - step))
@@ -495,14 +496,18 @@ async def test_a_lamp_that_burns_by_day_or_fails_is_named_and_a_sound_one_is_not
         seed.observe(
             "sound", time, {"level-commanded": 0.0, "level": 0.0, "power": 0.2, "lamp-failure": 0.0, "state": 0.0}
         )
+        # It says nothing of a failure; its registered power tells.
+        seed.observe("rated", time, {"level-commanded": 100.0, "power": 0.2, "state": 0.0})
 
     view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/lighting"))
     ranking = checked(schemas.Ranking, await client.get("/v1/towns/hoi-an/lighting/ranking?by=lamp-faults"))
 
     faulty = figure_of(view["figures"], "lamps-faulty")
-    assert (faulty["value"], faulty["detail"]["by_fault"]["lamp-failure"]) == (1, 1)
+    assert (faulty["value"], faulty["detail"]["by_fault"]["lamp-failure"]) == (2, 2)
     assert figure_of(view["figures"], "lamps-lit")["value"] == 0
-    first, second = ranking["items"]
+    first, rated, second = ranking["items"]
+    assert (rated["site"]["id"], rated["figure"]["text"]["vi"]) == ("site-rated", "Hỏng đèn")
+    assert [(lamp["rated_w"], lamp["rated_from"]) for lamp in rated["figure"]["detail"]["lamps"]] == [(64.0, "device")]
     assert (first["site"]["id"], first["figure"]["text"]["vi"]) == ("site-dark", "Hỏng đèn")
     assert (second["figure"]["value"], second["figure"]["level"]["severity"]) == (0, 0)
 

@@ -33,7 +33,7 @@ TOWN: dict[str, Any] = {
 }  # fmt: skip
 DEVICE = {"id": "ha-air", "site": "ha-bridge", "profile": "air-station", "name": "Trạm Điện Phương"}
 ROW = "ha-lamp,hoi-an,ha-street,Bạch Đằng,pole,15.876,108.328,lamp-controller,Đèn 1,,2025-01-01,phase=2,"
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(COLUMNS[:13])
 CSV = {"Content-Type": "text/csv"}
 
 
@@ -166,7 +166,8 @@ async def test_a_device_is_registered_with_its_datastreams_and_found_by_words_la
     fleet: httpx.AsyncClient,
 ) -> None:
     await fleet.patch("/v1/sites/ha-bridge", json={"wards": ["hoi-an-2019-cam-pho"]}, headers={"If-Match": "*"})
-    await fleet.patch("/v1/devices/ha-air", json={"labels": ["phase=2", "old"]}, headers={"If-Match": "*"})
+    changes = {"labels": ["phase=2", "old"], "rated_power_w": 64.5}
+    await fleet.patch("/v1/devices/ha-air", json=changes, headers={"If-Match": "*"})
 
     async def found(**query: str) -> list[str]:
         page = checked(schemas.Devices, await fleet.get("/v1/devices", params=query))
@@ -185,6 +186,9 @@ async def test_a_device_is_registered_with_its_datastreams_and_found_by_words_la
     device = checked(schemas.DeviceDetail, answer)
     assert answer.headers["ETag"] == '"2"'
     assert (device["labels"], device["version"], device["gateway"]) == (["old", "phase=2"], 2, None)
+    assert device["rated_power_w"] == 64.5
+    taken = await fleet.patch("/v1/devices/ha-air", json={"rated_power_w": None}, headers={"If-Match": "*"})
+    assert checked(shapes.KeptDevice, taken)["rated_power_w"] is None
     assert len(device["datastreams"]) >= 6
     assert [place["site"] for place in device["placements"]] == ["ha-bridge"]
 
@@ -198,6 +202,7 @@ async def test_what_cannot_be_registered_is_refused_with_what_is_allowed(fleet: 
     assert "allowed: " in await refused(400, profile="toaster")
     assert "there is no site" in await refused(404, site="nowhere")
     assert "labels" in await refused(400, labels=["Not a label"])
+    assert "rated_power_w" in await refused(400, rated_power_w=0)
     assert "is in town 'tam-ky'" in await refused(409, gateway="tk-air")
     assert "color" in await refused(400, color="red")
 
@@ -299,13 +304,13 @@ async def test_a_file_that_does_not_arrive_holds_up_no_other_import(
 
 async def test_the_registry_goes_out_as_csv_and_xlsx_and_comes_back_unchanged(fleet: httpx.AsyncClient) -> None:
     name = '=HYPERLINK("http://x")'
-    await fleet.patch("/v1/devices/ha-air", json={"name": name}, headers={"If-Match": "*"})
+    await fleet.patch("/v1/devices/ha-air", json={"name": name, "rated_power_w": 64.5}, headers={"If-Match": "*"})
     for kind, content_type in (("csv", "text/csv"), ("xlsx", XLSX_TYPE)):
         file = await fleet.get("/v1/registry/export", params={"format": kind, "town": "hoi-an"})
         assert file.status_code == 200
         if kind == "xlsx":
             table = list(openpyxl.load_workbook(io.BytesIO(file.content)).active.values)
-            assert (table[0], table[1][8]) == (COLUMNS, f"'{name}")
+            assert (table[0], table[1][8], table[1][-1]) == (COLUMNS, f"'{name}", 64.5)
         headers = {"Content-Type": content_type}
         told = checked(shapes.Import, await fleet.post("/v1/registry/import", content=file.content, headers=headers))
         assert told["devices"] == {"created": 0, "changed": 0, "unchanged": 1}

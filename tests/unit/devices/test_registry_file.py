@@ -39,6 +39,20 @@ def test_columns_may_stand_in_any_order_and_the_optional_ones_may_be_absent() ->
     assert file.columns == frozenset(required)
 
 
+def test_the_rated_power_of_a_lamp_may_stand_in_the_file() -> None:
+    header = HEADER + ",rated_power_w"
+    entries = _read(ROW + ",64.5", ROW.replace("ha-1", "ha-2") + ",", header=header).entries
+    assert [entry.device.rated_power_w for entry in entries] == [64.5, None]
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "64 W", "nan", "inf", "100001", "64,5"])
+def test_a_rated_power_that_cannot_be_is_refused_with_what_is_allowed(text: str) -> None:
+    cell = f'"{text}"' if "," in text else text
+    (fault,) = _faults(f"{ROW},{cell}", header=HEADER + ",rated_power_w")
+    assert fault.startswith("2: rated_power_w:")
+    assert "allowed: watts above 0 and up to 100000" in fault
+
+
 @pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_files_of_spreadsheets_are_read(prefix: bytes, end: str) -> None:
