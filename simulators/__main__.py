@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program; answers its exit status: 0 done, 1 failed, 2 wrong settings or usage."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line for each request
     try:
         return int(arguments.execute(arguments))
     except ValidationError as error:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from devices.yaml_file import DataFileError, Document, read_yaml
+from devices.yaml_file import DataFileError, read_yaml
 from simulators.faults.rules import FaultRule  # noqa: TC001 - pydantic reads the annotation at run time
 from simulators.gazetteer import load_places
 from simulators.moments import Day, DaySpan, Moment
+from simulators.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,30 +178,4 @@ def load_scenario(name_or_file: str) -> Scenario:
     try:
         return Scenario.model_validate(document.value)
     except ValidationError as error:
-        raise _refusal(document, error) from error
-
-
-def _refusal(document: Document, error: ValidationError) -> DataFileError:
-    """All faults of a file, a line each, with what is allowed in its place."""
-    faults = []
-    for fault in error.errors(include_url=False):
-        path = [part for part in fault["loc"] if part != "[key]"]
-        sent = "" if fault["type"] == "missing" or not path else f" (got {fault['input']!r:.80})"
-        text = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            text, sent = f"unknown key; allowed: {', '.join(_keys_at(path[:-1]))}", ""
-        faults.append(str(document.error(path, text + sent)))
-    return DataFileError("\n".join(faults))
-
-
-def _keys_at(path: list[Any]) -> list[str]:
-    """Keys that a mapping of a scenario file may have."""
-    model: type[BaseModel] = Scenario
-    for part in path:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        inner = next((arg for arg in getattr(annotation, "__args__", ()) if isinstance(arg, type)), annotation)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+        raise refusal(document, Scenario, error) from error

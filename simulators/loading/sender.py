@@ -23,6 +23,8 @@ BURST: Final = 500
 """Messages of one connection in a tick, where no rate bounds them."""
 MAX_BUFFER_BYTES: Final = 1 << 20
 END_S: Final = 30.0
+_KEEP_ALIVE_S: Final = 600
+"""The load itself shows that we live; not 0, which some brokers refuse."""
 _CONNACK_BYTES: Final = 4
 _PUBACK_BYTES: Final = 4
 _LAST_ID: Final = 65_535
@@ -63,7 +65,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         user, password = self._broker.user, self._broker.password
         flags = 0x02 | (0x80 if user is not None else 0) | (0x40 if password is not None else 0)
-        body = b"\0\4MQTT\4" + bytes([flags]) + b"\0\0"  # keep-alive 0: the load itself shows that we live
+        body = b"\0\4MQTT\4" + bytes([flags]) + _KEEP_ALIVE_S.to_bytes(2, "big")
         for text in (self._client_id, user, password):
             if text is not None:
                 body += len(text.encode()).to_bytes(2, "big") + text.encode()

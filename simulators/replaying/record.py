@@ -65,6 +65,7 @@ class _Recorder:
         self._bytes = 0
         self._stop = False
         self._failure = ""
+        self._answered = False
         self._subscribed = False
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, broker.client_id("record"), protocol=paho.MQTTv5, reconnect_on_failure=False
@@ -110,6 +111,7 @@ class _Recorder:
         self._stop = True
 
     def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._answered = True
         if reason.is_failure:
             self._failure = f"the broker refuses: {reason}"
             return
@@ -126,7 +128,8 @@ class _Recorder:
         self._subscribed = True
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._failure = self._failure or f"connection lost: {reason}"
+        hint = "" if self._answered else " (recording takes MQTT 5; does the broker speak it at this port?)"
+        self._failure = self._failure or f"connection lost: {reason}{hint}"
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if self._stop:

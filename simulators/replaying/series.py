@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN
 from devices.yaml_file import read_yaml
+from simulators.refusal import refusal
 from simulators.replaying.recordings import Recorded, RecordingError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def load_map(path: Path) -> SeriesMap:
     try:
         return SeriesMap.model_validate(document.value)
     except ValidationError as error:
-        raise document.validation_error(error) from error
+        raise refusal(document, SeriesMap, error) from error
 
 
 def read_series(path: Path, mapping: SeriesMap) -> Iterator[Recorded]:

@@ -131,7 +131,10 @@ def test_a_bad_series_is_refused_with_its_line_and_what_is_allowed(
         (("town: hoi-an", "town: Hoi An"), r"map\.yaml:2: town: .*pattern"),
         (("device: air-1\n", ""), r"map\.yaml:\d+: file: .*give either device or device-column"),
         (("zone: Asia/Ho_Chi_Minh", "zone: Hoi An"), r"map\.yaml:\d+: .*no time zone 'Hoi An'; allowed"),
-        (("factor: 0.001", "times: 0.001"), r"map\.yaml:7: values\.co\.times: Extra inputs"),
+        (
+            ("factor: 0.001", "times: 0.001"),
+            r"map\.yaml:7: values\.co\.times: unknown key; allowed: column, factor",
+        ),
     ],
 )
 def test_a_bad_map_is_refused_with_its_line_and_what_is_allowed(
