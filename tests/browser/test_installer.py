@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
+from devices.registry_file import COLUMNS
 from tests.browser.conftest import NEVER_SEEN
 from tests.integration.api.conftest import make_settings
 
@@ -160,3 +161,32 @@ async def test_a_viewer_sees_none_of_it(enter: Enter) -> None:
     await expect(page.locator("#log-out")).to_be_visible()  # the roles are known by then
     await expect(page.locator(".work button")).to_have_count(0)
     await expect(page.locator("dialog.sheet")).to_have_count(0)
+
+
+async def test_a_file_of_many_is_tried_first_and_imported_when_nothing_in_it_is_wrong(enter: Enter, seed: Seed) -> None:
+    page = await enter("engineer")
+    await page.locator("#open-install").click()
+    await page.locator("#install [data-part=new]").click()
+    await page.locator("#import-open").click()
+    rows = [
+        f"hoi-an-lamp-{n},hoi-an,hoi-an-street,Bạch Đằng,pole,15.876,108.328,lamp-controller,Đèn {n},,,,"
+        for n in (1, 2)
+    ]
+
+    async def attempt(*lines: str) -> None:
+        content = "\n".join([",".join(COLUMNS), *lines, ""]).encode()
+        await page.locator("#import-file").set_input_files({"name": "m.csv", "mimeType": "text/csv", "buffer": content})
+        await page.locator("#import button[type=submit]").click()
+
+    report, go = page.locator("#import-report"), page.locator("#import-go")
+    await attempt(rows[0], rows[1].replace("lamp-controller", "lamp"))
+    await expect(report.locator("tbody tr")).to_have_count(1)
+    await expect(report.locator("tbody tr")).to_contain_text("'lamp' is not in the catalogue")
+    await expect(report.locator("tbody td").first).to_have_text("3")
+    await expect(go).to_be_disabled()
+    await attempt(*rows)
+    await expect(report).to_contain_text("Nếu nhập: thiết bị 2 mới")
+    await go.click()
+    await expect(report).to_contain_text("Đã nhập: thiết bị 2 mới")
+    stored = seed.connection.execute("select device_id from device where device_id like 'hoi-an-lamp-%' order by 1")
+    assert stored.fetchall() == [("hoi-an-lamp-1",), ("hoi-an-lamp-2",)]

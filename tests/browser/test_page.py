@@ -164,6 +164,7 @@ async def test_a_selected_device_shows_its_values_with_unit_time_and_age_and_a_c
     level = screen.locator(f'[data-datastream="{GAUGE}:water-level"]')
     await expect(level).to_contain_text("1,25 m")
     await expect(level.locator(".observed")).to_have_text(re.compile(r"\d\d:\d\d"))
+    await expect(screen.locator("#detail .facts")).to_contain_text(re.compile(r"Pin12,6 V · (\d+ giây|vừa xong)"))
     await expect(screen.locator("#chart")).to_have_attribute("data-points", re.compile(r"^2[78]\d$"))
     await expect(screen.locator("#chart canvas")).to_be_visible()
     await screen.locator("[data-hours='168']").click()

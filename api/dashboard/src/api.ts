@@ -38,8 +38,13 @@ const DAY_SITES = 8;
 const PAGE_LIMIT = 1000;
 const MOST_PAGES = 50;
 
-async function ask(path: string, init: RequestInit = {}, outer?: AbortSignal): Promise<Response> {
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
+async function ask(
+  path: string,
+  init: RequestInit = {},
+  outer?: AbortSignal,
+  withinMs = TIMEOUT_MS,
+): Promise<Response> {
+  const limit = AbortSignal.timeout(withinMs);
   const signal = outer ? AbortSignal.any([limit, outer]) : limit;
   let response: Response;
   try {
@@ -85,6 +90,13 @@ export function change(method: "POST" | "PATCH" | "DELETE", path: string, body?:
     headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
+}
+
+/** Sends a file as the body. */
+export async function upload<T>(path: string, file: File, type: string, withinMs: number): Promise<T> {
+  const headers = { "x-csrf-token": csrf, "content-type": type };
+  const response = await ask(path, { method: "POST", headers, body: file }, undefined, withinMs);
+  return (await response.json()) as T;
 }
 
 /** A change whose answer is JSON. */

@@ -1,13 +1,13 @@
 import { ApiError, device as askDevice } from "./api";
 import { ChartPanel } from "./chartpanel";
 import { byId, h, icon, setText } from "./dom";
-import { duration, observedTime, unitOver, valueText } from "./format";
+import { duration, number, observedTime, unit, unitOver, valueText } from "./format";
 import { pick, t } from "./i18n";
 import { RefusalsPanel } from "./refusals";
 import { SiteFiguresPanel } from "./sitefigures";
 import type { Changes, Entry, Store } from "./store";
 import { ageElement, setAge, tick } from "./tick";
-import type { Datastream, DeviceDetail, Value } from "./types";
+import type { Datastream, DeviceDetail, Reported, Value } from "./types";
 
 /** Everything about the device that is open: values with ages, the course of one, what was refused. */
 export class DetailView {
@@ -167,6 +167,9 @@ export class DetailView {
       ...fact(t("profile"), h("code", {}, entry.profile)),
       ...fact(t("interval"), duration(entry.reporting_interval_s)),
       ...fact(t("received"), entry.received_time ? ageElement(entry.received_time) : t("never")),
+      ...fact(t("stateSince"), entry.state_since ? sinceElement(entry.state_since) : "–"),
+      ...reported(t("battery"), this.detail?.battery),
+      ...reported(t("signal"), this.detail?.signal),
     );
     setText(this.valuesTitle, t("valuesTitle"));
     if (this.head.lang !== document.documentElement.lang) {
@@ -256,6 +259,17 @@ export class DetailView {
 }
 
 const fact = (term: string, content: Node | string): HTMLElement[] => [h("dt", {}, term), h("dd", {}, content)];
+
+const sinceElement = (time: string): HTMLElement =>
+  h("span", {}, `${observedTime(time)} · `, ageElement(time));
+
+/** What a device says of itself, with its age; nothing where its profile has none. */
+function reported(term: string, report: Reported | null | undefined): HTMLElement[] {
+  if (!report) return [];
+  if (report.value === null) return fact(term, t("noValue"));
+  const text = `${number(report.value, report.unit)} ${unit(report.unit)} · `;
+  return fact(term, h("span", {}, text, ageElement(report.phenomenon_time)));
+}
 
 const FLAGS = [1, 2, 4, 8, 16, 32, 64] as const;
 

@@ -2,6 +2,7 @@ import { newDeviceForm } from "./deviceform";
 import { h } from "./dom";
 import { field, form, secret } from "./forms";
 import { t } from "./i18n";
+import { importView } from "./importview";
 import { KnocksPart } from "./knocks";
 import { ProgressView } from "./progress";
 import { claim } from "./registry";
@@ -100,6 +101,7 @@ class NewDevicePart implements Part {
     this.element.replaceChildren(
       h("p", { class: "muted" }, t("newDeviceHelp")),
       newDeviceForm(this.store.towns, this.made),
+      importView(),
     );
   }
 

@@ -54,7 +54,12 @@ export class KnocksPart implements Part {
     );
     setText(this.note, t("loading"));
     void this.load();
-    this.timer = window.setInterval(() => !this.open && !document.hidden && void this.load(), EVERY_MS);
+    this.timer = window.setInterval(() => this.idle && void this.load(), EVERY_MS);
+  }
+
+  /** Whether nobody is in the middle of a decision, which a list that moves would spoil. */
+  private get idle(): boolean {
+    return !this.open && !document.hidden && this.list.querySelector(".danger") === null;
   }
 
   hide(): void {
@@ -122,7 +127,7 @@ export class KnocksPart implements Part {
         : h(
             "details",
             { "data-sample": key, open: opened.has(key) },
-            h("summary", {}, t("knockSample")),
+            h("summary", { id: `knock-sample-${knock.device}` }, t("knockSample")),
             h("pre", {}, knock.sample_text),
           ),
       may("engineer", knock.town) ? this.decisions(knock, error) : h("p", { class: "small muted" }, t("takesEngineer")),

@@ -1,4 +1,4 @@
-import { change, get, segment, send } from "./api";
+import { change, get, segment, send, upload } from "./api";
 import type { Page } from "./types";
 
 /** A device that sends and that nobody registered. */
@@ -70,6 +70,32 @@ export interface Claim {
   credential: { user_name: string; password: string } | null;
 }
 
+/** Something in a file that must be mended, or looked at. */
+export interface Fault {
+  line: number;
+  column: string;
+  detail: string;
+}
+
+interface Counts {
+  created: number;
+  changed: number;
+  unchanged: number;
+}
+
+export interface Import {
+  devices: Counts;
+  sites: Counts;
+  changes: string[];
+  warnings: Fault[];
+  faults: Fault[];
+  fault_count: number;
+}
+
+const XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/** Thousands of devices take their time. */
+const IMPORT_WITHIN_MS = 180_000;
+
 const path = (device: string): string => `/v1/devices/${segment(device)}`;
 
 export const knocks = (refused: boolean, search: string): Promise<Page<Knock>> =>
@@ -104,3 +130,12 @@ export const claim = (code: string): Promise<Claim> => send("POST", "/v1/claims"
 
 export const installation = (device: string, signal: AbortSignal): Promise<Installation> =>
   get(`${path(device)}/installation`, {}, signal);
+
+/** Try a file of many devices, or import it: all of it or nothing. */
+export const importFile = (file: File, dryRun: boolean): Promise<Import> =>
+  upload(
+    `/v1/registry/import?dry_run=${String(dryRun)}`,
+    file,
+    file.name.toLowerCase().endsWith(".xlsx") ? XLSX : "text/csv",
+    IMPORT_WITHIN_MS,
+  );

@@ -42,8 +42,8 @@ export const INSTALL_STRINGS = {
 
   newDeviceTitle: { vi: "Thêm thiết bị", en: "Add a device" },
   newDeviceHelp: {
-    vi: "Đăng ký trước khi lắp. Nhiều thiết bị một lúc: nhập từ tệp CSV hoặc XLSX (xem tài liệu lắp đặt).",
-    en: "Register before it is installed. Many at once: import a CSV or XLSX file (see the installer's page).",
+    vi: "Đăng ký trước khi lắp, để in nhãn và cấp tài khoản.",
+    en: "Register before it is installed, so that it gets a label and an account.",
   },
   register: { vi: "Đăng ký", en: "Register" },
   fieldId: { vi: "Mã thiết bị", en: "Device id" },
@@ -69,6 +69,28 @@ export const INSTALL_STRINGS = {
   "kind.junction": { vi: "nút giao", en: "junction" },
   "kind.gauge": { vi: "thước nước", en: "gauge" },
   "kind.bridge": { vi: "cầu", en: "bridge" },
+
+  manyTitle: { vi: "Nhiều thiết bị từ tệp CSV, XLSX", en: "Many from a CSV or XLSX file" },
+  manyFile: { vi: "Tệp, nhiều nhất 16 MiB", en: "File, at most 16 MiB" },
+  manyHelp: {
+    vi: "Cột như tệp xuất ra. Thử trước: mọi dòng sai đều được nêu; chỉ nhập khi không còn dòng sai.",
+    en: "Columns as the export has them. Try first: every bad row is named; it is imported only without any.",
+  },
+  exportFile: { vi: "Xuất danh sách hiện có (CSV)", en: "Export what there is (CSV)" },
+  tryFile: { vi: "Thử", en: "Try" },
+  importFile: { vi: "Nhập", en: "Import" },
+  importWould: { vi: "Nếu nhập", en: "An import would make" },
+  importDid: { vi: "Đã nhập", en: "Imported" },
+  importCounts: {
+    vi: "{what}: thiết bị {created} mới, {changed} đổi, {unchanged} giữ nguyên; vị trí {sites} mới.",
+    en: "{what}: devices {created} new, {changed} changed, {unchanged} unchanged; sites {sites} new.",
+  },
+  importFaults: { vi: "{n} chỗ sai. Sửa tệp rồi thử lại.", en: "{n} faults. Mend the file and try again." },
+  importWarnings: { vi: "Nên xem lại", en: "Look at these" },
+  importChanges: { vi: "Sẽ đổi hoặc đã đổi", en: "What changes" },
+  colLine: { vi: "Dòng", en: "Line" },
+  colColumn: { vi: "Cột", en: "Column" },
+  colFault: { vi: "Sai gì, được phép gì", en: "What is wrong, what is allowed" },
 
   poleTitle: { vi: "Tại cột", en: "At the pole" },
   codeField: { vi: "Mã trên nhãn", en: "Code on the label" },

@@ -131,6 +131,13 @@ export interface Site {
   longitude: number;
 }
 
+/** What a device says of itself; the value is null where nothing came yet. */
+export interface Reported {
+  value: number | null;
+  unit: string;
+  phenomenon_time: string | null;
+}
+
 export interface Device {
   id: string;
   name: string;
@@ -160,6 +167,9 @@ export interface Datastream {
 }
 
 export interface DeviceDetail extends Device {
+  /** Null: its profile has none. */
+  battery: Reported | null;
+  signal: Reported | null;
   commissioned_time: string | null;
   retired_time: string | null;
   datastreams: Datastream[];
