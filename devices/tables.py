@@ -11,9 +11,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from devices.yaml_file import read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devices.models import Domain
 
 Shape = TypeVar("Shape")
+Row = TypeVar("Row", bound="DatedEntry")
 
 
 def _local_date(text: Any) -> Any:
@@ -38,6 +41,18 @@ class DatedEntry(Entry):
     def holds_on(self, day: date) -> bool:
         """Whether it is in force on a local day."""
         return self.first <= day and (self.until is None or day < self.until)
+
+
+def in_force(rows: Sequence[Row], day: date, what: str) -> Row:
+    """The row that is in force on a local day.
+
+    Raises:
+        LookupError: there is none; `what` says of what.
+    """
+    found = next((row for row in rows if row.holds_on(day)), None)
+    if found is None:
+        raise LookupError(f"no {what} hold on {day}")
+    return found
 
 
 def read_table(domain: Domain, name: str, shape: type[Shape]) -> Shape:

@@ -141,7 +141,7 @@ def _add_rain(figures: Figures, asked: Day, hours: History, stream: Stream) -> N
     total = np.nan_to_num(hours.added["sum"][rows, BEFORE:, stream.slot]).sum(axis=1)
     for row, at in enumerate(stream.at.tolist()):
         value = float(total[row]) if count[row].any() else None
-        found = rain.rain_class(value, 24) if value is not None else None
+        found = rain.rain_class(value, 24, rain.rain_table(asked.day)) if value is not None else None
         _append(
             figures,
             asked,
@@ -194,7 +194,7 @@ def _add_depths(figures: Figures, asked: Day, hours: History, stream: Stream) ->
     deepest, place = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
     for row, at in enumerate(stream.at.tolist()):
         value = number(deepest[row])
-        depth = sites.street_level(max(0.0, value)) if value is not None else None
+        depth = sites.street_level(max(0.0, value), asked.day) if value is not None else None
         _append(
             figures,
             asked,

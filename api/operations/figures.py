@@ -88,7 +88,7 @@ def figure(
         value: in the kind's unit; None or NaN: missing, then `reason` says why (`no-reading` where it does not).
         now_us: Unix microseconds.
         time_us: of the newest observation in it.
-        coverage: 0..1 of what it is made of.
+        coverage: 0..1 of what it is made of; of what a device said last 1 while it is current, else 0.
         quality: bits of what is in it.
         flagged: observations left out.
         reason: a word of `REASONS`, or one that comes with its own `reason_text`.

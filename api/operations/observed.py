@@ -114,6 +114,7 @@ def _newest(kind: FigureKind, present: Present, stream: Stream) -> list[tuple[in
             float(present.value[at, stream.slot]) if current else None,
             now_us=present.now_us,
             time_us=time_us if known else None,
+            coverage=float(current),
             quality=int(present.quality[at, stream.slot]),
             reason="not-current" if known else "no-reading",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +15,8 @@ from devices.environment import flood, sites
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import NDArray
 
     from api.operations.board import Figures
@@ -110,10 +112,11 @@ def _gauge(fleet: Fleet, present: Present, past: _Past, number: int, at: int, *,
     }
     reason = "no-reading" if not len(times) else "not-current"
     observed = figure(
-        LEVEL, value, quality=int(present.quality[at, slot]), **{**common, "coverage": None}, reason=reason
+        LEVEL, value, quality=int(present.quality[at, slot]), **{**common, "coverage": float(current)}, reason=reason
     )
     site = fleet.sites[fleet.devices[at].site]
-    station = flood.station_of(site.site_id, datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(LOCAL_ZONE).date())
+    day = _day(now_us)
+    station = flood.station_of(site.site_id, day)
     if station is None:
         return [figure(ALARM, None, reason="no-alarm-levels", **common), observed]
     rates = [flood.rise_m_per_h(times / 1e6, levels, span) if len(times) else None for span in _RISE_S]
@@ -123,14 +126,14 @@ def _gauge(fleet: Fleet, present: Present, past: _Past, number: int, at: int, *,
         "alarm_levels_m": station.levels,
         "source": station.source,
         "grade": station.grade,
-        "hysteresis_m": flood.load_flood_table().hysteresis_m,
+        "hysteresis_m": flood.hysteresis_on(day),
         "rise_formula": flood.RATE_FORMULA,
         "rise_1h_m_per_h": rates[0],
         "rise_3h_m_per_h": rates[1],
     }
     if value is None:
         return [figure(ALARM, None, reason=reason, detail=detail, **common), observed]
-    alarm = int(flood.alarm_levels(levels, station.levels, flood.load_flood_table().hysteresis_m)[-1])
+    alarm = int(flood.alarm_levels(levels, station.levels, flood.hysteresis_on(day))[-1])
     ahead = [flood.outlook(value, alarm, station.levels, rate) for rate in rates]
     detail |= {
         "water_level_m": value,
@@ -143,17 +146,22 @@ def _gauge(fleet: Fleet, present: Present, past: _Past, number: int, at: int, *,
     return [figure(ALARM, float(alarm), text=words, level=_LEVELS[alarm], detail=detail, **common), observed]
 
 
+def _day(now_us: int) -> date:
+    return datetime.fromtimestamp(now_us / 1e6, LOCAL_ZONE).date()
+
+
 def _streets(figures: Figures, fleet: Fleet, present: Present, stream: Stream) -> None:
     for at, current in zip(stream.at.tolist(), present.current(stream).tolist(), strict=True):
         time_us, value = int(present.time_us[at, stream.slot]), float(present.value[at, stream.slot])
         known = newest(present.time_us[at : at + 1, stream.slot])
-        depth = sites.street_level(max(0.0, value)) if current else None
+        depth = sites.street_level(max(0.0, value), _day(present.now_us)) if current else None
         figures.of_site[fleet.devices[at].site].append(
             figure(
                 STREET,
                 value if current else None,
                 now_us=present.now_us,
                 time_us=time_us if known is not None else None,
+                coverage=float(current),
                 quality=int(present.quality[at, stream.slot]),
                 reason="not-current" if known is not None else "no-reading",
                 text=depth.name.record() if depth else None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from api.operations.columns import newest, number
 from api.operations.figures import FigureKind, both, figure, level
+from api.windows import LOCAL_ZONE
 from devices.environment import rain, wind
 from devices.models import Bilingual
 
@@ -86,8 +88,11 @@ def add(figures: Figures, fleet: Fleet, now_us: int, quarters: History, hours: H
 
 def _rain(sums: NDArray[np.float64], shares: NDArray[np.float64], now_us: int, time_us: int | None) -> Figure:
     total = number(sums[-1])
-    table = rain.load_rain_table()
-    of_12h, of_24h = rain.rain_class(float(sums[3]), 12), rain.rain_class(float(sums[4]), 24)
+    table = rain.rain_table(datetime.fromtimestamp(now_us / 1e6, LOCAL_ZONE).date())
+    of_12h, of_24h = (
+        rain.rain_class(float(sums[3]), 12, table),
+        rain.rain_class(float(sums[4]), 24, table),
+    )
     warned = bool(sums[1] > table.warning_3h_mm)
     severity = _EXTREME if warned else _SEVERITY.get(of_24h.id if of_24h else "", 0)
     return figure(

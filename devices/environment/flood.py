@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from devices.models import Bilingual
-from devices.tables import DatedEntry, Entry, read_table
+from devices.tables import DatedEntry, Entry, in_force, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,10 +45,18 @@ class Station(DatedEntry):
         return self
 
 
+class Hysteresis(DatedEntry):
+    """How far the water must fall below an alarm level before that is left."""
+
+    metres: Annotated[float, Field(ge=0, le=1)]
+    source: str
+    grade: Literal["V", "V2", "U", "own"]
+
+
 class FloodTable(Entry):
     """All stations, and how far the water must fall before an alarm level is left."""
 
-    hysteresis_m: Annotated[float, Field(ge=0, le=1)]
+    hysteresis: list[Hysteresis]
     stations: list[Station]
 
 
@@ -56,6 +64,15 @@ class FloodTable(Entry):
 def load_flood_table() -> FloodTable:
     """The table, read once."""
     return read_table("environment", "flood_stations.yaml", FloodTable)
+
+
+def hysteresis_on(day: date) -> float:
+    """How far below an alarm level the water must be on a local day before that is left, m.
+
+    Raises:
+        LookupError: nothing is said of that day.
+    """
+    return in_force(load_flood_table().hysteresis, day, "hysteresis of alarm levels").metres
 
 
 def station_of(site_id: str, day: date) -> Station | None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from devices.observed_properties import BilingualEntry  # noqa: TC001 pydantic reads it
-from devices.tables import Entry, read_table
+from devices.tables import DatedEntry, Entry, in_force, read_table
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import NDArray
 
 SUM_FORMULA: Final = "environment.rain-sum/1"
@@ -34,19 +36,29 @@ class RainClass(Entry):
         return self.to is None or mm <= self.to
 
 
-class RainTable(Entry):
+class RainTable(DatedEntry):
     """The classes of both periods."""
 
     source: str
+    grade: Literal["V", "V2", "U", "own"]
     warning_3h_mm: float
     classes_12h: list[RainClass]
     classes_24h: list[RainClass]
 
 
 @cache
-def load_rain_table() -> RainTable:
-    """The classes, read once."""
-    return read_table("environment", "rain_classes.yaml", RainTable)
+def load_rain_tables() -> tuple[RainTable, ...]:
+    """All rows, read once."""
+    return tuple(read_table("environment", "rain_classes.yaml", list[RainTable]))
+
+
+def rain_table(day: date) -> RainTable:
+    """The classes that hold on a local day.
+
+    Raises:
+        LookupError: there are none.
+    """
+    return in_force(load_rain_tables(), day, "classes of rain")
 
 
 def rain_sums(
@@ -73,10 +85,9 @@ def rain_sums(
     return np.stack(sums, axis=-1), np.stack(shares, axis=-1)
 
 
-def rain_class(mm: float, span_h: Literal[12, 24]) -> RainClass | None:
+def rain_class(mm: float, span_h: Literal[12, 24], table: RainTable) -> RainClass | None:
     """The class of a height of rain, >= 0 mm, over 12 or 24 hours; None for NaN; there is none for an hour."""
     if math.isnan(mm):
         return None
-    table = load_rain_table()
     classes = table.classes_12h if span_h == 12 else table.classes_24h  # noqa: PLR2004 hours
     return next(entry for entry in classes if entry.holds(mm))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
 from devices.observed_properties import BilingualEntry  # noqa: TC001 pydantic reads it
-from devices.tables import Entry, read_table
+from devices.tables import DatedEntry, Entry, in_force, read_table
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from devices.environment.limits import Area
 
 STREET_FORMULA: Final = "environment.street-depth/1"
@@ -25,11 +27,19 @@ class StreetDepth(Entry):
     name: BilingualEntry
 
 
+class StreetDepths(DatedEntry):
+    """The levels of some time."""
+
+    source: str
+    grade: Literal["V", "V2", "U", "own"]
+    levels: list[StreetDepth]
+
+
 class SiteTable(Entry):
     """The whole file."""
 
     noise_special: list[str]
-    street_depth: list[StreetDepth]
+    street_depth: list[StreetDepths]
 
 
 @cache
@@ -43,6 +53,11 @@ def noise_area(site_id: str) -> Area:
     return "special" if site_id in load_sites().noise_special else "ordinary"
 
 
-def street_level(depth_m: float) -> StreetDepth:
-    """The level of a depth of water, >= 0 m."""
-    return [level for level in load_sites().street_depth if level.at_m <= depth_m][-1]
+def street_level(depth_m: float, day: date) -> StreetDepth:
+    """The level of a depth of water, >= 0 m, on a local day.
+
+    Raises:
+        LookupError: no levels hold on that day.
+    """
+    levels = in_force(load_sites().street_depth, day, "depths of streets").levels
+    return [level for level in levels if level.at_m <= depth_m][-1]

@@ -202,6 +202,40 @@ async def test_no_figure_without_a_value_has_a_class_or_a_text(client: httpx.Asy
     assert {"noise-laeq", "vehicle-flow", "vn-aqi-day", "congested-sites", "rain-24h"} <= seen
 
 
+async def test_every_figure_of_now_says_how_old_it_is_and_what_it_covers(client: httpx.AsyncClient, seed: Seed) -> None:
+    end = now().replace(microsecond=0)
+    for profile_id, profile in load_catalogue().items():
+        seed.device(profile_id, profile_id)
+        values = {stream.name: max(1.0, stream.lower_bound) for stream in profile.datastreams}
+        for back_s in (2 * profile.reporting_interval_s, profile.reporting_interval_s, 5):
+            seed.observe(profile_id, end - timedelta(seconds=back_s), values, latest=back_s == 5)
+
+    seen: dict[str, Any] = {}
+    paths = [f"/v1/sites/site-{profile_id}" for profile_id in load_catalogue()]
+    for path in ("/v1/towns/hoi-an/overview", *paths):
+        answer = await client.get(path)
+        figures = list(every_figure(answer.json()))
+        assert without_age_or_share(figures) == [], path
+        seen |= {figure["id"]: figure for figure in figures if figure["value"] is not None}
+
+    assert {
+        "lamp-faults",
+        "cabinet-faults",
+        "silent-devices",
+        "water-level",
+        "street-depth",
+        "signal-mode",
+    } <= seen.keys()
+    assert {
+        "signal-mode",
+        "uv-index",
+        "feeder-power",
+        "parking-occupied",
+        "wind-direction-mean",
+        "rain-24h",
+    } <= seen.keys()
+
+
 async def test_rain_of_yesterday_evening_has_no_class_of_twelve_hours(client: httpx.AsyncClient, seed: Seed) -> None:
     end = now().replace(second=0, microsecond=0) - timedelta(hours=13)
     seed.device("rain", "rain-gauge")

@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from devices.environment.flood import (
     alarm_levels,
     bulletin,
+    hysteresis_on,
     load_flood_table,
     outlook,
     rise_m_per_h,
     station_of,
 )
-from devices.environment.rain import SPANS_H, rain_class, rain_sums
+from devices.environment.rain import SPANS_H, rain_class, rain_sums, rain_table
+from devices.environment.sites import street_level
 from tests.unit.devices.environment import reference
+
+TABLE = rain_table(date(2026, 11, 24))
 
 HOI_AN, CAU_LAU, TAM_KY = (1.0, 1.5, 2.0), (2.0, 3.0, 4.0), (1.7, 2.2, 2.7)
 
@@ -138,14 +142,14 @@ def test_no_level_near_the_start_of_the_span_is_no_rate() -> None:
     ],
 )
 def test_rain_has_the_class_of_its_height(mm: float, span_h: int, expected: str) -> None:
-    found = rain_class(mm, 12 if span_h == 12 else 24)
+    found = rain_class(mm, 12 if span_h == 12 else 24, TABLE)
     assert found is not None
     assert found.name.vi == expected
 
 
 def test_rain_that_nobody_observed_has_no_class() -> None:
-    assert rain_class(math.nan, 12) is None
-    assert rain_class(math.nan, 24) is None
+    assert rain_class(math.nan, 12, TABLE) is None
+    assert rain_class(math.nan, 24, TABLE) is None
 
 
 @given(st.lists(st.none() | st.floats(0, 100), min_size=96, max_size=96))
@@ -166,3 +170,11 @@ def test_no_rain_observed_is_no_sum_and_dry_is_a_sum_of_zero() -> None:
 
     assert np.isnan(nothing).all()
     assert dry.tolist() == [0.0] * 5
+
+
+def test_what_is_our_own_policy_of_water_is_dated() -> None:
+    assert hysteresis_on(date(2026, 11, 24)) == 0.05
+    assert street_level(0.2, date(2026, 11, 24)).id == "flooded"
+    for early in (hysteresis_on, rain_table, lambda day: street_level(0.2, day)):
+        with pytest.raises(LookupError, match="hold on 1999-01-01"):
+            early(date(1999, 1, 1))
