@@ -11,7 +11,7 @@ from simulators import wire
 from simulators.link import ACK_TIMEOUT_S, CONNECT_TIMEOUT_S, DISCONNECT_TIMEOUT_S, KEEP_ALIVE_S, LostError
 
 if TYPE_CHECKING:
-    from simulators.link import Link, QoS
+    from simulators.link import Door, Link, QoS
     from simulators.messages import Message
 
 MAX_PACKET_ID = 65_535
@@ -47,7 +47,7 @@ class LightClient(asyncio.Protocol):
         host = self._link.broker.host
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                door = await self._loop.run_in_executor(None, self._link.door, self._device_id)
+                door = await self._door()
                 await self._loop.create_connection(
                     lambda: self,
                     host,
@@ -71,6 +71,11 @@ class LightClient(asyncio.Protocol):
             self.abort()
             raise LostError(f"the broker refuses: reason {self._answered.result():#04x}")
         self._ping = self._loop.call_later(KEEP_ALIVE_S * 0.75, self._keep_alive)
+
+    async def _door(self) -> Door:
+        if self._link.has_certificate(self._device_id):
+            return await self._loop.run_in_executor(None, self._link.door, self._device_id)
+        return self._link.door(self._device_id)
 
     async def publish(self, message: Message, qos: QoS) -> int:
         """Publish, and wait for the acknowledgement."""

@@ -190,7 +190,8 @@ class RiverGauge(Station):
 
     def observe(self, times_s: FloatArray) -> ValuesByName:
         """Water level at these times and rain of the five minutes before."""
-        waves = 0.008 * gaussian(derive(self.key, "waves"), whole_seconds(times_s))
+        # What a radar that averages over half a minute leaves of the waves; more would hide how slowly a river moves.
+        waves = 0.003 * gaussian(derive(self.key, "waves"), whole_seconds(times_s))
         level = np.round(self.reach.level(times_s) + waves, 2)
         return {
             "water-level": level,
