@@ -236,14 +236,14 @@ class Demo:
         self._wait_for(f"http://127.0.0.1:{self._arguments.http_port}/readyz", api)
 
     def _make_administrator(self) -> None:
-        """Make the account `admin` of the page, unless somebody can log in already.
+        """Make the account `admin` of the page; at a later start give it its password back.
 
         Raises:
             PartError: that failed.
         """
         write_secret(self._folder / "admin_password", self._secrets["page"] + "\n")
         made = subprocess.run(
-            [sys.executable, "-m", "api", "create-admin", "--unless-any", "admin"],
+            [sys.executable, "-m", "api", "create-admin", "admin"],
             check=False,
             input=self._secrets["page"] + "\n",
             capture_output=True,

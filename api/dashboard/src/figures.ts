@@ -67,9 +67,9 @@ export const figureItem = (figure: Figure): HTMLElement =>
         { class: "situation-text" },
         h("span", { class: "line" }, pick(figure.name)),
         h("span", { class: "small muted wrap" }, words(figure)),
-        originLine(figure),
       ),
       figureValue(figure),
       figureAge(figure),
+      originLine(figure),
     ),
   );

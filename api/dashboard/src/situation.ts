@@ -89,10 +89,10 @@ export class SituationView {
           { class: "small muted" },
           [this.store.filter.town ? "" : pick(town.name), words(figure)].filter(Boolean).join(" · "),
         ),
-        originLine(figure),
       ),
       figureValue(figure),
       figureAge(figure),
+      originLine(figure),
     ];
     const marks = { class: "situation-line", id: `figure-${key}`, "data-figure": figure.id, title: origin(figure) };
     if (!by) return h("li", { "data-severity": severityOf(figure) }, h("div", marks, ...content));
@@ -126,10 +126,10 @@ export class SituationView {
           { class: "situation-text" },
           h("span", { class: "line" }, ranked.site.name),
           h("span", { class: "small muted" }, words(ranked.figure)),
-          originLine(ranked.figure),
         ),
         figureValue(ranked.figure),
         figureAge(ranked.figure),
+        originLine(ranked.figure),
       );
       button.addEventListener("click", () => device && this.store.select(device.id));
       return h("li", {}, button);

@@ -146,7 +146,7 @@ export const STRINGS = {
   siteFigures: { vi: "Đánh giá tại vị trí", en: "What it means at this site" },
   moreFigures: { vi: "thêm {n} chỉ số", en: "{n} more figures" },
   indicative: { vi: "tham khảo", en: "indicative" },
-  coverage: { vi: "độ phủ {n} %", en: "coverage {n} %" },
+  coverage: { vi: "độ phủ\u00a0{n}\u00a0%", en: "coverage\u00a0{n}\u00a0%" },
   "obtained.observed": { vi: "Số đo", en: "Observed" },
   "obtained.window-statistics": { vi: "Thống kê theo cửa sổ", en: "Window statistics" },
   "obtained.index": { vi: "Chỉ số", en: "Index" },
