@@ -11,7 +11,6 @@ import pytest
 from api import accounts
 from api.grants import Role, ask_for
 from devices.claims import new_code
-from devices.registry_file import COLUMNS
 from tests.integration.api.conftest import TOKEN, client_of, make_settings, serve
 from tests.integration.api.people import PASSWORD, add_account, add_key, bearer, open_session, page_headers
 from tests.integration.api.seed import ago
@@ -365,7 +364,10 @@ async def test_a_body_that_reaches_for_another_town_is_noted(
     add_account(seed, "an", {"hoi-an": "administrator"})
     headers = page_headers(open_session(seed, "an"))
     place = {"name": "S", "kind": "pole", "latitude": 15.8, "longitude": 108.3}
-    file = f"{','.join(COLUMNS)}\nlamp,tam-ky,pole-1,Pole,pole,15.5,108.4,lamp-controller,Lamp,,,,\n"
+    file = (
+        "device,town,site,site_name,site_kind,latitude,longitude,profile,name\n"
+        "lamp,tam-ky,pole-1,Pole,pole,15.5,108.4,lamp-controller,Lamp\n"
+    )
     answers = [
         await stranger.post("/v1/sites", headers=headers, json={"id": "s", "town": "tam-ky", **place}),
         await stranger.post(
@@ -379,13 +381,15 @@ async def test_a_body_that_reaches_for_another_town_is_noted(
         await stranger.post("/v1/registry/import", headers=headers | CSV, content=file),
     ]
     assert [answer.status_code for answer in answers] == [404, 404, 404, 404, 200, 400]
-    noted = seed.connection.execute
     await app.state.services.audit.write()
-    rows = noted("select subject, town_id, attempts from audit where outcome = 'refused' order by audit_key").fetchall()
-    assert rows == [
+    # Attempts of one moment are one row; the moment may have passed between two.
+    noted = seed.connection.execute(
+        "select subject, town_id, sum(attempts)::integer from audit where outcome = 'refused' group by 1, 2"
+    ).fetchall()
+    assert set(noted) == {
         ("POST /v1/sites", "hoi-an", 1), ("POST /v1/devices", "hoi-an", 1), ("POST /v1/users", "hoi-an", 1),
         ("POST /v1/claims", "hoi-an", 1), ("POST /v1/registry/import", "hoi-an", 2),
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 # --- Words of an attacker --------------------------------------------------------------------------------------------
