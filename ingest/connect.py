@@ -142,15 +142,16 @@ class Session:
         now_us = self._clock.now_us()
         messages = []
         for packet in packets:
-            if not packet.packet_id and self._noticed is not None and packet.topic.startswith("$SYS/"):
+            packet_id = packet.packet_id or 0  # each look at it makes a number
+            if not packet_id and self._noticed is not None and packet.topic.startswith("$SYS/"):
                 self._noticed(packet.topic, packet.payload)
                 continue
             message = Message(
                 packet.topic,
                 packet.payload,
                 now_us,
-                packet.packet_id or 0,
-                1 if packet.packet_id else 0,
+                packet_id,
+                1 if packet_id else 0,
                 packet.retain,
                 packet.duplicate,
                 self.generation,

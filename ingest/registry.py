@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,19 @@ class Rules:
     stuck_us: NDArray[np.float64]  # how long the same number within the bounds may stand; infinity: for ever
     flat_us: NDArray[np.float64]  # the same at a bound
     signature: tuple[Any, ...]  # what is watched
+
+    def of(self, watched: NDArray[np.intp]) -> Rules:
+        """The rules of some of the watched slots, by their place among them; all expectations."""
+        return replace(
+            self,
+            watched=self.watched[watched],
+            lower=self.lower[watched],
+            upper=self.upper[watched],
+            spike=self.spike[watched],
+            stuck_us=self.stuck_us[watched],
+            flat_us=self.flat_us[watched],
+            signature=tuple(self.signature[at] for at in watched.tolist()),
+        )
 
 
 @dataclass(slots=True)

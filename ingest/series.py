@@ -47,6 +47,10 @@ class Before:
         """Lay the other's devices over those at some places."""
         self.value[at], self.since_us[at], self.count[at] = other.value, other.since_us, other.count
 
+    def of(self, slots: NDArray[np.intp]) -> Before:
+        """The same before some of the slots."""
+        return Before(self.value[:, slots], self.since_us[:, slots], self.count[:, slots])
+
     def taken(self, at: NDArray[Any]) -> Before:
         """The devices at some places."""
         return Before(self.value[at], self.since_us[at], self.count[at])
@@ -65,6 +69,15 @@ def against(
         starts: first row of each device, ascending.
     """
     n, slots = value.shape
+    some = np.flatnonzero(~np.isnan(value).all(axis=0))
+    if len(some) < slots:
+        # Messages of one reading fill one slot of many; in the others what stands stands on.
+        flags = np.zeros((n, slots), dtype=np.int16)
+        after = before.of(np.arange(slots))  # a copy
+        if len(some):
+            flags[:, some], told = against(before.of(some), rules.of(some), value[:, some], time_us, starts)
+            after.value[:, some], after.since_us[:, some], after.count[:, some] = told.value, told.since_us, told.count
+        return flags, after
     devices = len(starts)
     ordinal = np.repeat(np.arange(devices), np.diff(np.r_[starts, n]))
     # A row a slot; in it device after device, what stood before and then what is new.

@@ -66,8 +66,10 @@ def validate(columns: Columns, rules: TimeRules, *, subjects: int) -> Checked:
             widths = np.array([len(shape) for shape in columns.shapes[index].columns], dtype=np.int64)
             row_width[rows] = widths[row_shape[rows]]
         offset = np.cumsum(row_width) - row_width
+        # Decoding takes plain messages before others; of two that say the same time the one that came first stands.
+        order = np.argsort(np.frombuffer(columns.row_message, dtype=np.int32), kind="stable")
         for index in present:
-            rows = np.flatnonzero(row_layout == index) if len(present) > 1 else np.arange(len(row_device))
+            rows = order[row_layout[order] == index] if len(present) > 1 else order
             block = _gather(columns, snapshot.layouts[index], rows, row_shape, offset, unlike)
             block = _check_times(block, columns, rules, rejections, subjects)
             blocks.append(_check_bounds(block, columns, snapshot.layouts[index], rejections, subjects))

@@ -201,6 +201,65 @@ def test_gateway_payloads_decode_as_the_reference_says(payload: bytes, retained:
     same(payload, "thubon/v1/hoi-an/gw-1/gateway", reference, retained=retained)
 
 
+PLAIN = st.builds(
+    lambda ts, values: json.dumps({"ts": ts, "values": values}).encode(),
+    st.integers(RECEIVED_US // 1_000 - 5, RECEIVED_US // 1_000 - 1),
+    st.dictionaries(st.sampled_from(["pm25", "temperature", "door-open"]), st.integers(-50, 99), max_size=3),
+)
+
+
+def became(messages: list[Message], decoder: Decoder) -> tuple[Counter[Any], Counter[Any], int, int]:
+    """What messages that are decoded together become: readings, refusals, how many were received and missing."""
+    columns = Columns(SNAPSHOT)
+    decoder.decode(messages, columns)
+    checked = validate(columns, ANY_TIME, subjects=LIMITS.subjects)
+    readings: Counter[Any] = Counter()
+    for (device, name, value, time_us, quality), count in taken(checked).items():
+        readings[device, name, value, min(time_us, RECEIVED_US), quality] += count  # given times go on from it
+    refused: Counter[Any] = Counter()
+    for each in checked.rejections:
+        refused[messages[each.message].topic, each.reason, each.device_id] += each.readings
+    return readings, refused, sum(columns.received), sum(columns.missing)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sent=st.lists(
+        st.tuples(
+            st.sampled_from(["dev-a", "dev-b", "dev-other", "stranger"]), st.one_of(PLAIN, PLAIN, damaged(TELEMETRY))
+        ),
+        max_size=12,
+    )
+)
+def test_a_message_becomes_the_same_whatever_stands_beside_it(sent: list[tuple[str, bytes]]) -> None:
+    def messages() -> list[Message]:
+        return [Message(f"thubon/v1/hoi-an/{device}/telemetry", payload, RECEIVED_US) for device, payload in sent]
+
+    alone = [became([message], Decoder(limits=LIMITS)) for message in messages()]
+    readings: Counter[Any] = sum((each[0] for each in alone), Counter())
+    refused: Counter[Any] = sum((each[1] for each in alone), Counter())
+    expected = readings, refused, sum(each[2] for each in alone), sum(each[3] for each in alone)
+    decoder = Decoder(limits=LIMITS)
+
+    assert became(messages(), decoder) == expected
+    assert became(messages(), decoder) == expected  # it has learnt whose messages are plain
+
+
+def test_rows_stand_in_the_order_in_which_their_messages_came() -> None:
+    decoder = Decoder(limits=LIMITS)
+    item = '{"ts": 1763900000000, "values": {"pm25": %d}}'
+    sent = [(f"dev-{name}", text % number) for number, (name, text) in enumerate([("a", f"[{item}]"), ("b", item)] * 4)]
+    for _ in range(2):
+        columns = Columns(SNAPSHOT)
+        decoder.decode(
+            [Message(f"thubon/v1/hoi-an/{name}/telemetry", text.encode(), RECEIVED_US) for name, text in sent], columns
+        )
+        (block,) = validate(columns, ANY_TIME, subjects=LIMITS.subjects).blocks
+
+        assert block.message.tolist() == list(range(8))
+        assert block.value[:, 0].tolist() == list(range(8))
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "reason", "readings"),
     [

@@ -25,7 +25,7 @@ RULES = Rules(
     spike=np.array([SPIKE, np.inf, SPIKE]),
     stuck_us=np.array([STUCK_US, STUCK_US, np.inf]),
     flat_us=np.array([FLAT_US, np.inf, FLAT_US]),
-    signature=("test",),
+    signature=("a", "b", "c"),
 )
 
 History = list[tuple[int, int, list[float]]]  # device, seconds since its last row, a value for each slot
@@ -131,3 +131,18 @@ def test_a_number_that_stands_is_marked_from_its_span_on(value: float, flag: int
 
 def test_two_equal_readings_hours_apart_prove_nothing() -> None:
     assert judged([20.5] * 5, seconds=3_600) == [0] * 5
+
+
+def test_a_slot_that_a_batch_says_nothing_of_stands_on() -> None:
+    state = Before.nothing(1, 3)
+    flags = []
+    for number in range(20):
+        for slots in ([0], [1, 2], []):
+            row = np.full((1, 3), np.nan)
+            row[0, slots] = 20.5
+            time_us = np.array([number * 2_000_000])
+            found, state = against(state, RULES, row, time_us, np.zeros(1, dtype=np.intp))
+            flags += found[0, 0:1].tolist() if slots == [0] else []
+
+    assert flags == judged([20.5] * 20)
+    assert Quality.STUCK in flags
