@@ -102,6 +102,7 @@ class Proxy:
             writer.transport.abort()
 
     async def _drain(self) -> None:
+        await asyncio.sleep(0)  # who was let in last begins to be served
         for pump in [*self._pumps]:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
@@ -116,7 +117,7 @@ class Proxy:
         self._writers.add(writer)
         try:
             server_reader, server_writer = await asyncio.open_connection(*self._target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             self._writers.discard(writer)
             self._pumps.discard(task)
