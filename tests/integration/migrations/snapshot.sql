@@ -17,7 +17,7 @@ from own
 union all
 select 'column', o.relname || '.' || a.attname,
        concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
-                 a.attstorage, pg_get_expr(d.adbin, d.adrelid), col_description(o.oid, a.attnum))
+                 a.attstorage, a.attcompression, pg_get_expr(d.adbin, d.adrelid), col_description(o.oid, a.attnum))
 from own o
 join pg_attribute a on a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

@@ -55,6 +55,7 @@ _CHANGES = [
     "alter view ledger rename column received to came",
     "alter table ledger_hour reset (fillfactor)",
     "alter view device_live reset (security_barrier)",
+    "alter table window_change alter column changes set compression pglz",
     "grant delete on latest to thubon_read",
     "grant execute on function drop_observations_before(timestamptz) to public",
     "alter function ensure_observation_partitions(timestamptz, timestamptz) security invoker",
