@@ -46,7 +46,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=_rate, default=10_000.0, metavar="N", help="readings a second, or max (10000)")
     parser.add_argument("--seconds", type=_seconds, default=15.0, metavar="N", help="how long (15)")
     parser.add_argument("--connections", type=_connections, default=4, metavar="N", help="MQTT connections (4)")
-    parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
+    parser.add_argument("--qos", type=int, choices=(0, 1, 2), default=1)
     parser.add_argument("--database-url", help="shows what was stored, and publish to commit")
     parser.add_argument("--api", metavar="URL", help="shows publish to live push; its token in THUBON_API_TOKEN")
     parser.add_argument(

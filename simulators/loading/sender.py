@@ -26,7 +26,11 @@ END_S: Final = 30.0
 _KEEP_ALIVE_S: Final = 600
 """The load itself shows that we live; not 0, which some brokers refuse."""
 _CONNACK_BYTES: Final = 4
-_PUBACK_BYTES: Final = 4
+_ANSWER_BYTES: Final = 4
+"""Of a PUBACK, a PUBREC and a PUBCOMP in MQTT 3.1.1."""
+_PUBREC: Final = 0x50
+_PUBREL: Final = b"\x62\x02"
+_EXACTLY_ONCE: Final = 2
 _LAST_ID: Final = 65_535
 
 
@@ -50,9 +54,10 @@ class Sent:
 class _Connection(asyncio.Protocol):
     """One MQTT 3.1.1 connection that publishes and counts acknowledgements."""
 
-    def __init__(self, broker: Broker, client_id: str) -> None:
+    def __init__(self, broker: Broker, client_id: str, qos: int) -> None:
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent = 0
+        self._qos = qos
         self._broker = broker
         self._client_id = client_id
         self._answers = bytearray()
@@ -73,16 +78,34 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.connected.done():
-            self._answered_bytes += len(data)  # PUBACKs alone come here
+            self._take(data)
             return
         self._answers += data
         if len(self._answers) >= _CONNACK_BYTES:
-            code = self._answers[3]
-            self._answered_bytes = len(self._answers) - _CONNACK_BYTES
+            code, rest = self._answers[3], bytes(self._answers[_CONNACK_BYTES:])
+            self._answers.clear()
+            self._take(rest)
             if code:
                 self.connected.set_exception(LoadError(f"{self._broker}: the broker refuses, code {code}"))
             else:
                 self.connected.set_result(None)
+
+    def _take(self, data: bytes) -> None:
+        """Count answers; at QoS 2 each PUBREC asks for a PUBREL, and the PUBCOMP after it counts."""
+        if self._qos != _EXACTLY_ONCE:
+            self._answered_bytes += len(data)  # PUBACKs alone come here
+            return
+        self._answers += data
+        whole = len(self._answers) // _ANSWER_BYTES * _ANSWER_BYTES
+        releases = bytearray()
+        for at in range(0, whole, _ANSWER_BYTES):
+            if self._answers[at] == _PUBREC:
+                releases += _PUBREL + self._answers[at + 2 : at + _ANSWER_BYTES]
+            else:
+                self._answered_bytes += _ANSWER_BYTES
+        del self._answers[:whole]
+        if releases and self._transport is not None:
+            self._transport.write(releases)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -95,13 +118,13 @@ class _Connection(asyncio.Protocol):
 
     @property
     def acknowledged(self) -> int:
-        return self._answered_bytes // _PUBACK_BYTES
+        return self._answered_bytes // _ANSWER_BYTES
 
-    def room(self, qos: int) -> int:
+    def room(self) -> int:
         """How many messages may go now."""
         if self._transport is None or self._transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
             return 0
-        return WINDOW - (self.sent - self.acknowledged) if qos else WINDOW
+        return WINDOW - (self.sent - self.acknowledged) if self._qos else WINDOW
 
     def send(self, templates: Sequence[Template], now_ms: int) -> None:
         """Send one message of each template."""
@@ -138,7 +161,7 @@ class Sender:
             tls: for mqtts, else None.
             templates: in turn; each connection takes its own share, so that a device's messages stay in order.
             connections: how many.
-            qos: 0 or 1.
+            qos: 0, 1 or 2.
         """
         self.sent = Sent()
         self._broker = broker
@@ -171,7 +194,7 @@ class Sender:
     async def _connect(self) -> _Connection:
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._broker, self._broker.client_id("load")),
+                lambda: _Connection(self._broker, self._broker.client_id("load"), self._qos),
                 self._broker.host,
                 self._broker.port,
                 ssl=self._tls,
@@ -183,7 +206,7 @@ class Sender:
 
     def _tick(self, connections: Sequence[_Connection], readings_s: float | None, passed: float) -> None:
         """Send what is due by now: templates in turn, each always on the same connection."""
-        rooms = [connection.room(self._qos) for connection in connections]
+        rooms = [connection.room() for connection in connections]
         due = readings_s * passed - self.sent.readings if readings_s is not None else float("inf")
         chosen: list[list[Template]] = [[] for _ in connections]
         last = None

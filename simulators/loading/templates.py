@@ -53,7 +53,7 @@ def templates_of(fleet: Sequence[SimulatedDevice], now_s: float, qos: int) -> li
     Args:
         fleet: devices, those behind gateways with them.
         now_s: of which moment, Unix seconds.
-        qos: 0 or 1.
+        qos: 0, 1 or 2.
     """
     found = []
     for device, carried in connections_of(fleet):

@@ -116,9 +116,10 @@ def _some(city: City, devices: list[str], folder: Path) -> Path:
     return folder
 
 
-def test_load_goes_over_tls(city: City, issued: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("qos", ["1", "2"])
+def test_load_goes_over_tls(city: City, issued: tuple[Path, Path], qos: str) -> None:
     scenario, _ = issued
-    command = ["load", "--scenario", str(scenario), "--rate", "500", "--seconds", "1"]
+    command = ["load", "--scenario", str(scenario), "--rate", "500", "--seconds", "1", "--qos", qos]
     done = _simulate(*command, **_over_tls(city, "simulators"))
     assert done.returncode == 0, done.stderr
     sent = re.search(r"([\d,]+) messages, ([\d,]+) readings in .* s; ([\d,]+) acknowledged", done.stdout)

@@ -38,7 +38,7 @@ def body_of(packet: bytes, qos: int) -> tuple[str, int, object]:
     return topic, number, json.loads(packet[at + 2 * bool(qos) :])
 
 
-@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("qos", [0, 1, 2])
 def test_a_packet_is_a_publish_of_one_report_with_its_time_and_number(qos: int) -> None:
     template = template_of(Message("thubon/v1/hoi-an/air-1/telemetry", json.dumps([REPORT, REPORT]).encode(), 2), qos)
     topic, number, body = body_of(bytes(template.fill(1_800_000_000_000, 513)), qos)
