@@ -175,6 +175,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
         made = vn_aqi.hourly({name: values[:, ::-1][:, : vn_aqi.NOWCAST_HOURS] for name, values in means.items()})
         of_particles = [streams[name] for name in vn_aqi.PARTICLES if name in streams]
         share = np.max([hours.coverage(stream)[:, whole][:, -12:].mean(axis=1) for stream in of_particles], axis=0)
+        covered = {name: hours.coverage(stream)[:, whole][:, -24:].mean(axis=1) for name, stream in streams.items()}
         for row, device in enumerate(at.tolist()):
             mine = np.searchsorted(hours.at, device)
             line = aqi_figure(
@@ -192,7 +193,6 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
             if not indicative:
                 stations.append(line)
             of_device = {name: values[row] for name, values in means.items() if name in streams}
-            shares = [float(hours.coverage(streams[name])[row, whole][-24:].mean()) for name in of_device]
             of_slots = [streams[name].slot for name in of_device]
             against = _limits_figure(of_device, day, indicative)
             figures.of_site[fleet.devices[device].site].append(
@@ -200,7 +200,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> None:
                     LIMITS,
                     now_us=now_us,
                     time_us=newest(hours.last_us[mine, whole][:, of_slots]),
-                    coverage=max(shares),
+                    coverage=max(float(covered[name][row]) for name in of_device),
                     flagged=int(hours.flagged[mine, whole][-24:, of_slots].sum()),
                     **against,
                 )

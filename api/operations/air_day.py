@@ -126,6 +126,7 @@ def add_air(figures: Figures, asked: Day, hours: History, years: Sequence[YearMe
     for indicative, at, means, streams in air.station_columns(fleet, hours, slice(0, BEFORE + 24)):
         made = vn_aqi.daily(means)
         of_particles = [streams[name] for name in vn_aqi.PARTICLES if name in streams]
+        shares = {name: hours.coverage(stream)[:, BEFORE:] for name, stream in streams.items()}
         of_profile = [year for year in years if year.profile == of_particles[0].profile]
         for row, device in enumerate(at.tolist()):
             mine = np.searchsorted(hours.at, device)
@@ -136,7 +137,7 @@ def add_air(figures: Figures, asked: Day, hours: History, years: Sequence[YearMe
                 indicative=indicative,
                 now_us=now_us,
                 time_us=newest(hours.last_us[mine, BEFORE:, of_particles[0].slot]),
-                coverage=max(asked.share(hours.coverage(stream)[row, BEFORE:]) for stream in of_particles),
+                coverage=max(asked.share(shares[stream.property_id][row]) for stream in of_particles),
                 flagged=int(hours.flagged[mine, BEFORE:, [stream.slot for stream in of_particles]].sum()),
                 station=air.station_of(fleet, device),
                 reason="too-few-hours",
@@ -145,7 +146,7 @@ def add_air(figures: Figures, asked: Day, hours: History, years: Sequence[YearMe
             common: dict[str, Any] = {
                 "now_us": now_us,
                 "time_us": newest(hours.last_us[mine, BEFORE:][:, [streams[name].slot for name in of_device]]),
-                "coverage": max(asked.share(hours.coverage(streams[name])[row, BEFORE:]) for name in of_device),
+                "coverage": max(asked.share(shares[name][row]) for name in of_device),
                 "flagged": int(hours.flagged[mine, BEFORE:][:, [streams[name].slot for name in of_device]].sum()),
             }
             figures.of_site[fleet.devices[device].site] += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,10 +20,12 @@ from devices.environment import flood, rain, sites, wind
 from devices.models import Bilingual
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
+    from api.operations.air_day import YearMeans
     from api.operations.fleet import Stream
     from api.operations.history import History
+    from api.operations.noise_day import Exceeded
     from api.operations.summary import Day, Summary
     from api.schemas import Figure
 
@@ -93,7 +96,12 @@ async def read_day(asked: Day) -> Summary:
     )
     years = await read_years(asked)
     exceeded = [await read_exceeded(asked, stream) for stream in fleet.observing("sound-level-equivalent")]
-    figures = Figures()
+    return await asyncio.to_thread(_made, asked, hours, years, exceeded)
+
+
+def _made(asked: Day, hours: History, years: Sequence[YearMeans], exceeded: Sequence[Exceeded]) -> Summary:
+    """Put the figures together: of thousands of devices that takes longer than the loop may stand still."""
+    fleet, figures = asked.fleet, Figures()
     add_air(figures, asked, hours, years)
     for of_stream in exceeded:
         add_noise(figures, asked, hours, BEFORE, of_stream)
@@ -104,7 +112,7 @@ async def read_day(asked: Day) -> Summary:
 
 
 def _add_levels(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
-    rows = hours.rows(stream)
+    rows, common = hours.rows(stream), _days(asked, hours, stream)
     highest, _ = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
     for row, at in enumerate(stream.at.tolist()):
         station = flood.station_of(asked.fleet.sites[asked.fleet.devices[at].site].site_id, asked.day)
@@ -122,7 +130,7 @@ def _add_levels(figures: Figures, asked: Day, hours: History, stream: Stream) ->
                 text=flood.bulletin(value, station.levels) if station and value is not None else None,
                 level=level(f"alarm-{reached}", _ALARMS[reached], (0, 2, 3, 4)[reached]) if station else None,
                 detail={"station": station.name, "source": station.source} if station else None,
-                **_day(asked, hours, stream, rows, row),
+                **common[row],
             ),
         )
 
@@ -136,7 +144,7 @@ _ALARMS: Final = (
 
 
 def _add_rain(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
-    rows = hours.rows(stream)
+    rows, common = hours.rows(stream), _days(asked, hours, stream)
     count = hours.count[rows, BEFORE:, stream.slot]
     total = np.nan_to_num(hours.added["sum"][rows, BEFORE:, stream.slot]).sum(axis=1)
     for row, at in enumerate(stream.at.tolist()):
@@ -153,20 +161,20 @@ def _add_rain(figures: Figures, asked: Day, hours: History, stream: Stream) -> N
                 level=level(found.id, found.name.record(), {"heavy": 2, "very-heavy": 3}.get(found.id, 0))
                 if found
                 else None,
-                **_day(asked, hours, stream, rows, row),
+                **common[row],
             ),
         )
 
 
 def _add_gusts(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
-    rows = hours.rows(stream)
+    rows, common = hours.rows(stream), _days(asked, hours, stream)
     gusts, _ = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
     for row, at in enumerate(stream.at.tolist()):
-        _append(figures, asked, at, figure(GUST_DAY, float(gusts[row]), **_day(asked, hours, stream, rows, row)))
+        _append(figures, asked, at, figure(GUST_DAY, float(gusts[row]), **common[row]))
 
 
 def _add_directions(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
-    rows = hours.rows(stream)
+    rows, common = hours.rows(stream), _days(asked, hours, stream)
     count = hours.count[rows, BEFORE:, stream.slot].sum(axis=1)
     east, north = (
         np.nan_to_num(hours.added[name][rows, BEFORE:, stream.slot]).sum(axis=1) for name in ("east", "north")
@@ -184,13 +192,13 @@ def _add_directions(figures: Figures, asked: Day, hours: History, stream: Stream
                 reason="opposite-directions" if count[row] else "no-reading",
                 text=None if np.isnan(value) else wind.compass_name(value),
                 detail={"resultant_length": number(steady[row]), "resultant_formula": wind.RESULTANT_FORMULA},
-                **_day(asked, hours, stream, rows, row),
+                **common[row],
             ),
         )
 
 
 def _add_depths(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:
-    rows = hours.rows(stream)
+    rows, common = hours.rows(stream), _days(asked, hours, stream)
     deepest, place = wind.highest_gust(hours.max[rows][:, BEFORE:, stream.slot])
     for row, at in enumerate(stream.at.tolist()):
         value = number(deepest[row])
@@ -205,19 +213,24 @@ def _add_depths(figures: Figures, asked: Day, hours: History, stream: Stream) ->
                 text=depth.name.record() if depth else None,
                 level=level(depth.id, depth.name.record(), depth.severity) if depth else None,
                 detail={"deepest_hour": f"{int(place[row]):02}:00" if depth else None},
-                **_day(asked, hours, stream, rows, row),
+                **common[row],
             ),
         )
 
 
-def _day(asked: Day, hours: History, stream: Stream, rows: NDArray[np.intp], row: int) -> dict[str, Any]:
-    """What every figure of a day bears."""
-    return {
-        "now_us": asked.now_us,
-        "time_us": newest(hours.last_us[rows[row], BEFORE:, stream.slot]),
-        "coverage": asked.share(hours.coverage(stream)[row, BEFORE:]),
-        "flagged": int(hours.flagged[rows[row], BEFORE:, stream.slot].sum()),
-    }
+def _days(asked: Day, hours: History, stream: Stream) -> list[dict[str, Any]]:
+    """What every figure of a day bears, of each device of a stream."""
+    rows, share = hours.rows(stream), hours.coverage(stream)[:, BEFORE:]
+    last_us, flagged = hours.last_us[rows, BEFORE:, stream.slot], hours.flagged[rows, BEFORE:, stream.slot]
+    return [
+        {
+            "now_us": asked.now_us,
+            "time_us": newest(last_us[row]),
+            "coverage": asked.share(share[row]),
+            "flagged": int(flagged[row].sum()),
+        }
+        for row in range(len(rows))
+    ]
 
 
 def _append(figures: Figures, asked: Day, at: int, line: Figure) -> None:

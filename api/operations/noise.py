@@ -71,7 +71,7 @@ def add(figures: Figures, fleet: Fleet, now_us: int, hours: History, sound: Rece
                     float(of_hour[row]),
                     now_us=now_us,
                     time_us=newest(hours.last_us[rows[row], :-1, stream.slot]),
-                    coverage=float(hours.coverage(stream)[row, -2]),
+                    coverage=float(share[row, -2]),
                     flagged=int(hours.flagged[rows[row], -2:, stream.slot].sum()),
                     level=(_EXCEEDED if any(judged) else _KEPT) if judged else None,
                     detail={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,7 +113,13 @@ async def read_day(asked: Day) -> Summary:
     )
     past = await read_slots(asked.database, fleet, counts, length_s=_DAY_S, first=asked.start - weeks, last=asked.start)
     free = await read_slots(asked.database, fleet, speeds, length_s=3600, first=asked.start - days, last=asked.start)
-    figures = Figures()
+    return await asyncio.to_thread(_made, asked, hours, past, free)
+
+
+def _made(asked: Day, hours: History, past: SlotWindows, free: SlotWindows) -> Summary:
+    """Put the figures together: of thousands of devices that takes longer than the loop may stand still."""
+    fleet, figures = asked.fleet, Figures()
+    counts, speeds = fleet.observing(COUNT), fleet.observing(SPEED)
     lines: list[Figure] = []
     for profile in sorted({stream.profile for stream in counts}):
         of_profile = [stream for stream in counts if stream.profile == profile]

@@ -123,6 +123,7 @@ def _add_wind(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> No
             np.nan_to_num(hours.added[name][rows, -2:, stream.slot]).sum(axis=1) for name in ("east", "north")
         )
         degrees, steady = wind.direction_of(east, north, count), wind.resultant_length(east, north, count)
+        share = hours.coverage(stream)
         speed = speeds.get(stream.profile)
         means = hours.mean(speed)[:, -2:] if speed is not None else None
         for row, at in enumerate(stream.at.tolist()):
@@ -135,7 +136,7 @@ def _add_wind(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> No
                     float(degrees[row]),
                     now_us=now_us,
                     time_us=newest(hours.last_us[rows[row], -2:, stream.slot]),
-                    coverage=float(hours.coverage(stream)[row, -2]),
+                    coverage=float(share[row, -2]),
                     flagged=int(hours.flagged[rows[row], -2:, stream.slot].sum()),
                     reason="opposite-directions" if count[row] else "no-reading",
                     text=wind.compass_name(float(degrees[row])) if there else None,
@@ -148,6 +149,7 @@ def _add_wind(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> No
             )
     for stream in fleet.observing("wind-gust"):
         rows = hours.rows(stream)
+        share = hours.coverage(stream)
         gusts, _ = wind.highest_gust(hours.max[rows, -2:, stream.slot])
         for row, at in enumerate(stream.at.tolist()):
             figures.of_site[fleet.devices[at].site].append(
@@ -156,6 +158,6 @@ def _add_wind(figures: Figures, fleet: Fleet, now_us: int, hours: History) -> No
                     float(gusts[row]),
                     now_us=now_us,
                     time_us=newest(hours.last_us[rows[row], -2:, stream.slot]),
-                    coverage=float(hours.coverage(stream)[row, -2]),
+                    coverage=float(share[row, -2]),
                 )
             )
