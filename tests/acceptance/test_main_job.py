@@ -219,7 +219,14 @@ def test_below_the_disk_reserve_nothing_is_acknowledged_and_afterwards_all_of_it
     free("10")
     worker.environment["THUBON_DISK_RESERVE_BYTES"] = "1000"
     worker.begin()
-    wait_until(lambda: worker.readiness().get("status") == "degraded" and worker.readiness()["checks"]["broker"]["ok"])  # type: ignore[index]
+
+    def subscribed_and_degraded() -> bool:
+        match worker.readiness():
+            case {"status": "degraded", "checks": {"broker": {"ok": bool(subscribed)}}}:
+                return subscribed
+        return False
+
+    wait_until(subscribed_and_degraded, within_s=20, what="a worker that is subscribed and writes nothing")
     devices = Devices(broker)
     now = time.time_ns() // 1_000_000
     for number in range(50):

@@ -170,6 +170,16 @@ def count_stored(url: str, *, only: str = "") -> int:
     return int(row[0])
 
 
+def settle(url: str, *, only: str = "") -> None:
+    """Until no more is stored for a second; `only` as for `compare`."""
+    stored, since = -1, time.monotonic()
+    while time.monotonic() - since < 1.0:
+        now = count_stored(url, only=only)
+        if now != stored:
+            stored, since = now, time.monotonic()
+        time.sleep(0.1)
+
+
 def strike(
     url: str, sender: Sender, blow: Callable[[], None], revive: Callable[[], None], *, times: int, pause_s: float = 1.0
 ) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import mqtt5
 import pytest
 
-from tests.faults.sender import Key, Sender, compare, count_stored, stored_readings, wait_for_more
+from tests.faults.sender import Key, Sender, compare, settle, stored_readings, wait_for_more
 from tests.fix_worker import WorkerProcess, wait_until
 from tests.fleet import register
 
@@ -66,16 +66,6 @@ def save(broker: Broker) -> None:
     before = saved_at()
     broker.server.execute("sh", "-c", "kill -USR1 1")
     wait_until(lambda: saved_at() != before, what="the broker's saved state")
-
-
-def settle(url: str) -> None:
-    """Until no more is stored for a second."""
-    stored, since = -1, time.monotonic()
-    while time.monotonic() - since < 1.0:
-        now = count_stored(url)
-        if now != stored:
-            stored, since = now, time.monotonic()
-        time.sleep(0.1)
 
 
 def named_loss(url: str, sender: Sender, killed_at: list[float]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.sender import Sender, compare, strike, wait_for_all, wait_for_flight, wait_for_more
+from tests.faults.sender import Sender, compare, settle, strike, wait_for_all, wait_for_flight, wait_for_more
 from tests.fix_worker import WorkerProcess, wait_until
 from tests.fleet import register
 
@@ -67,7 +67,7 @@ def test_a_worker_that_acknowledges_before_commit_is_caught(
     link.restore()
     worker.start()
     sender.finish()
-    time.sleep(2.0)
+    settle(database.url)
 
     assert compare(database.url, sender).lost > 0
 

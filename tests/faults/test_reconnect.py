@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.sender import Sender, compare, count_stored, wait_for_all, wait_for_more
+from tests.faults.sender import Sender, compare, count_stored, settle, wait_for_all, wait_for_more
 from tests.fix_worker import WorkerProcess, wait_until
 from tests.fleet import register
 
@@ -79,7 +79,7 @@ def test_towns_move_between_workers_and_one_is_killed(
     first.start(THUBON_INGEST_TOWNS="hoi-an")
     for _ in range(fault_count):
         second.kill()
-        time.sleep(1.0)  # what the first had still in its session is stored by then
+        settle(database.url, only="tam-ky")  # what the first had still in its session
         stored = count_stored(database.url, only="tam-ky")
         wait_for_more(senders[1])
         assert count_stored(database.url, only="tam-ky") == stored, "the first worker still takes the second's town"
