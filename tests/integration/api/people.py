@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 
@@ -13,8 +13,11 @@ from api.security import csrf_token, new_secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fastapi import FastAPI
+
     from tests.integration.api.seed import Seed
 
+NEW_USER = {"name": "new", "display_name": "New", "password": "a long password", "grants": {"hoi-an": "viewer"}}
 PASSWORD = "đường Trần Phú 1999"
 _CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -66,3 +69,11 @@ def add_key(seed: Seed, name: str, grants: Mapping[str, str], *, life_s: float =
 def bearer(token: str) -> dict[str, str]:
     """What a program sends."""
     return {"Authorization": f"Bearer {token}"}
+
+
+async def refusals(app: FastAPI, seed: Seed) -> list[tuple[Any, ...]]:
+    """Actor, action, detail and attempts of what was refused."""
+    await app.state.services.audit.write()
+    return seed.connection.execute(
+        "select actor, action, detail, attempts from audit where outcome = 'refused' order by audit_key"
+    ).fetchall()
