@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from api.operations.schemas import TownStatistics, TownStatisticsWindow
 
 LENGTH_S: Final = {"PT15M": 900, "PT1H": 3600, "P1D": 86_400}
+_RECENT: Final = timedelta(days=2)
+"""Observations that are not folded yet are that young, unless the aggregator was away for long."""
 _QUANTILES: Final = (0.5, 0.9, 0.95)
 HOW: Final = (
     "partials of every datastream merged window by window: sums over sums of counts, extremes of extremes, quantiles of"
@@ -61,6 +63,7 @@ class Due:
 
 async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
     """Every window of the span, those without observations included; `next` is left to the view."""
+    now = datetime.now(UTC)
     west, south, east, north = asked.box or (None, None, None, None)
     parameters = {
         "property": asked.property_id,
@@ -74,6 +77,7 @@ async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
         "length_s": LENGTH_S[asked.resolution],
         "first": asked.first,
         "last": asked.last,
+        "recent": max(asked.first, min(asked.last, now - _RECENT)),
         "mean": mean_kind(asked.property_id),
     }
     names = ["operations_aggregate_streams", "operations_aggregate"]
@@ -81,7 +85,6 @@ async def read_aggregate(database: Database, asked: Asked) -> TownStatistics:
         names.append("operations_aggregate_sketch")
     # Of one moment: what is folded meanwhile would be in the one and not in the other.
     streams, rows, *sketches = await database.rows_at_once([(QUERIES[name], parameters) for name in names])
-    now = datetime.now(UTC)
     row_by_start = {row["start"]: row for row in rows}
     quantiles = {
         row["start"]: _quantiles(row, row_by_start[row["start"]]["count"]) for found in sketches for row in found

@@ -279,6 +279,17 @@ with chosen as materialized (
     from observation_set o
     where o.device_key = c.device_key and o.phenomenon_time > c.folded
       and o.phenomenon_time >= greatest(%(first)s, c.from_time) + c.shift and o.phenomenon_time < %(last)s + c.shift
+      -- As constants, too, so that chunks of other days are left out; no period is longer than seven.
+      and o.phenomenon_time >= %(recent)s and o.phenomenon_time < %(last)s::timestamptz + interval '7 days'
+      and o.value_by_slot[c.slot] <> 'NaN'
+    union all
+    select date_bin(interval '15 minutes', o.phenomenon_time - c.shift, timestamptz '1970-01-01 00:00:00+00') as start_time,
+           o.value_by_slot[c.slot] as v, quality_admits(o.quality_by_slot[c.slot]) as good
+    from observation_set o
+    where c.folded < %(recent)s  -- seldom: of many days each costs every device
+      and o.device_key = c.device_key and o.phenomenon_time > c.folded
+      and o.phenomenon_time >= greatest(%(first)s, c.from_time) + c.shift and o.phenomenon_time < %(last)s + c.shift
+      and o.phenomenon_time >= %(first)s and o.phenomenon_time < %(recent)s
       and o.value_by_slot[c.slot] <> 'NaN'
     offset 0
   ) t
@@ -370,6 +381,17 @@ with chosen as materialized (
     from observation_set o
     where o.device_key = c.device_key and o.phenomenon_time > c.folded
       and o.phenomenon_time >= greatest(%(first)s, c.from_time) + c.shift and o.phenomenon_time < %(last)s + c.shift
+      -- As constants, too, so that chunks of other days are left out; no period is longer than seven.
+      and o.phenomenon_time >= %(recent)s and o.phenomenon_time < %(last)s::timestamptz + interval '7 days'
+      and o.value_by_slot[c.slot] <> 'NaN'
+    union all
+    select date_bin(interval '15 minutes', o.phenomenon_time - c.shift, timestamptz '1970-01-01 00:00:00+00') as start_time,
+           o.value_by_slot[c.slot] as v, quality_admits(o.quality_by_slot[c.slot]) as good
+    from observation_set o
+    where c.folded < %(recent)s  -- seldom: of many days each costs every device
+      and o.device_key = c.device_key and o.phenomenon_time > c.folded
+      and o.phenomenon_time >= greatest(%(first)s, c.from_time) + c.shift and o.phenomenon_time < %(last)s + c.shift
+      and o.phenomenon_time >= %(first)s and o.phenomenon_time < %(recent)s
       and o.value_by_slot[c.slot] <> 'NaN'
     offset 0
   ) t

@@ -70,13 +70,15 @@ def test_an_aggregate_of_many_follows_the_observations_whatever_is_folded(databa
             for _ in range(int(random.integers(0, 3))):
                 quiet = bool(random.integers(0, 2))
                 made.fold_due(quiet=quiet) if random.integers(0, 2) else made.roll_due(quiet=quiet)
+            # What is not folded is younger than this, or older, or both.
+            recent = datetime.fromtimestamp((NOON_US + int(random.integers(0, span_us))) / 1e6, UTC)
             for property_id in _PROPERTIES:
-                windows += sum(_compare(reader, property_id, length_s) for length_s in (900, 3600, 86400))
+                windows += sum(_compare(reader, property_id, length_s, recent) for length_s in (900, 3600, 86400))
             reader.commit()
     assert windows > 200
 
 
-def _compare(reader: psycopg.Connection[Any], property_id: str, length_s: int) -> int:
+def _compare(reader: psycopg.Connection[Any], property_id: str, length_s: int, recent: datetime) -> int:
     parameters = {
         "property": property_id,
         "towns": ["hoi-an"],
@@ -84,6 +86,7 @@ def _compare(reader: psycopg.Connection[Any], property_id: str, length_s: int) -
         "length_s": length_s,
         "first": datetime(1999, 12, 31, 17, tzinfo=UTC),
         "last": datetime(2099, 12, 31, 17, tzinfo=UTC),
+        "recent": recent,
         "mean": mean_kind(property_id),
     }
     plain = {row["start"]: row for row in reader.execute(_PLAIN, parameters).fetchall()}
