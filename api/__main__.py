@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from api.create_admin import add_arguments, create_admin
-from api.main import create_app
 from api.server import Server, listen
 from api.settings import ApiSettings, describe_settings, read_settings, wrong_settings
 
@@ -63,6 +62,9 @@ def main() -> int:
 
 
 async def _serve(settings: ApiSettings, listener: socket.socket) -> int:
+    # A second of work that a wrong setting or a taken port need not wait for.
+    from api.main import create_app  # noqa: PLC0415
+
     server = Server(create_app(settings), settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

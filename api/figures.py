@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from api.history_schemas import WindowStatistics
     from api.parts import Windows
-    from api.schemas import MeanKind, WindowStatistics
+    from api.schemas import MeanKind
 
     Column = list[Any]
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.database import Database
-    from api.schemas import ChosenResolution, MeanKind, WindowStatistics
+    from api.history_schemas import WindowStatistics
+    from api.schemas import ChosenResolution, MeanKind
 
 _SECOND_US: Final = 1_000_000
 _QUERIES = load_queries("api_statistics")

@@ -10,11 +10,11 @@ from psycopg.rows import DictRow
 from api.access import Role, need
 from api.dependencies import DatastreamPath, ObservationsQuery, ServicesDep
 from api.errors import not_found
+from api.history_schemas import Observation, Observations
 from api.names import flags_shape
 from api.openapi import refusals
 from api.registry import datastream_shape
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
-from api.schemas import Observation, Observations
 from api.services import Services
 from devices.sent import as_sent
 from sql import load_queries

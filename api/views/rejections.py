@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 from api.access import Role, need
 from api.account_queries import AllRejectionsQuery
 from api.dependencies import DevicePath, RejectionsQuery, ServicesDep
+from api.history_schemas import Rejection, Rejections
 from api.openapi import refusals
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
-from api.schemas import Name, Rejection, Rejections
+from api.schemas import Name
 from api.views.devices import find_device
 from devices.reasons import REASON_TEXTS, Reason
 from sql import load_queries

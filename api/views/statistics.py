@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query
 from api.access import Role, need
 from api.dependencies import DatastreamPath, ServicesDep, StatisticsQuery
 from api.errors import bad_parameter
+from api.history_schemas import Statistics
 from api.openapi import refusals
 from api.registry import datastream_shape
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
-from api.schemas import ChosenResolution, Statistics
+from api.schemas import ChosenResolution
 from api.statistics import mean_kind, read_windows
 from api.views.datastreams import find_datastream
 from api.windows import choose_resolution

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api import account_schemas, schemas
+from api import account_schemas, history_schemas
 from tests.integration.api.conftest import checked, client_of, make_settings, serve
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def test_refusals_of_everybody_tell_meaning_and_cure_and_can_be_filtered(
     seed.reject("stranger", b"{", reason="not-json")
     seed.reject("gateway", b'{"a": 1}', device_id="lamp", reason="unknown-datastream")
     seed.reject("lamp", b"\xff", device_id="lamp", reason="not-utf8")
-    body = checked(schemas.Rejections, await client.get("/v1/rejections"))
+    body = checked(history_schemas.Rejections, await client.get("/v1/rejections"))
     assert [item["source"] for item in body["items"]] == ["lamp", "gateway", "stranger"]
     assert body["items"][1]["meaning"]["en"] == "The device's profile has no datastream of this name."
     assert body["items"][1]["cure"]["vi"].startswith("Sửa tên khoá")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from api import schemas
+from api import history_schemas
 from devices.profiles import load_catalogue
 from tests.integration.api.conftest import checked
 
@@ -23,7 +23,7 @@ async def pages(client: httpx.AsyncClient, path: str, **parameters: Any) -> list
     cursor: str | None = ""
     while cursor is not None:
         response = await client.get(path, params=parameters | ({"cursor": cursor} if cursor else {}))
-        body = checked(schemas.Observations, response)
+        body = checked(history_schemas.Observations, response)
         assert len(body["items"]) <= parameters["limit"]
         items += body["items"]
         cursor = body["next"]
@@ -63,7 +63,7 @@ async def test_times_where_the_device_said_nothing_of_a_datastream_are_left_out(
     seed.observe("air", START, {"pm25": 5.0})
     seed.observe("air", START + timedelta(minutes=5), {"pm10": 9.0})
 
-    body = checked(schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))
+    body = checked(history_schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))
 
     assert [item["value"] for item in body["items"]] == [5.0]
     assert body["datastream"]["unit"] == "ug/m3"
@@ -76,8 +76,8 @@ async def test_an_observation_shows_its_period_quality_and_lateness(client: http
     seed.observe("air", START + timedelta(hours=1), {"pm25": 6.0}, received=START + timedelta(hours=1, seconds=901))
     seed.observe("lamp", START, {"power": 90.0})
 
-    air = checked(schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))["items"]
-    lamp = checked(schemas.Observations, await client.get("/v1/datastreams/lamp:power/observations"))["items"]
+    air = checked(history_schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))["items"]
+    lamp = checked(history_schemas.Observations, await client.get("/v1/datastreams/lamp:power/observations"))["items"]
 
     assert air[0] == {
         "phenomenon_time": "2026-11-01T23:58:00Z",
@@ -99,7 +99,7 @@ async def test_a_value_stamped_with_its_start_covers_the_time_after(client: http
     seed.execute("update datastream set stamp = 'start' where name = 'pm25'")
     seed.observe("air", START, {"pm25": 5.0})
 
-    (item,) = checked(schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))["items"]
+    (item,) = checked(history_schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))["items"]
 
     assert (item["period_start"], item["period_end"]) == ("2026-11-01T23:58:00Z", "2026-11-02T00:03:00Z")
 
@@ -143,9 +143,9 @@ async def test_a_value_stands_beside_what_was_sent(client: httpx.AsyncClient, se
 
     response = await client.get("/v1/datastreams/low:no2/observations", params={"limit": 10})
 
-    body = checked(schemas.Observations, response)
+    body = checked(history_schemas.Observations, response)
     assert (body["datastream"]["unit"], body["datastream"]["unit_sent"]) == ("ug/m3", "[ppb]")
     assert [item["value_sent"] for item in body["items"]] == sent
     response = await client.get("/v1/datastreams/low:pm25/observations", params={"limit": 10})
-    (item,) = checked(schemas.Observations, response)["items"]
+    (item,) = checked(history_schemas.Observations, response)["items"]
     assert (item["value"], item["value_sent"]) == (27.9, 27.9)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from api import schemas
+from api import history_schemas, schemas
 from api.operations import schemas as operations
 from tests.integration.api.conftest import checked, client_of, make_settings, serve
 from tests.integration.api.seed import Seed, ago, now
@@ -23,9 +23,11 @@ async def test_every_reading_path_answers_on_plain_postgresql(plain_database: Da
         towns = checked(schemas.Towns, await client.get("/v1/towns"))
         overview = checked(schemas.Overview, await client.get("/v1/towns/hoi-an/overview"))
         devices = checked(schemas.Devices, await client.get("/v1/devices?include=latest"))
-        history = checked(schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))
+        history = checked(history_schemas.Observations, await client.get("/v1/datastreams/air:pm25/observations"))
         span = {"from": (now() - timedelta(days=2)).isoformat(), "resolution": "P1D"}
-        statistics = checked(schemas.Statistics, await client.get("/v1/datastreams/air:pm25/statistics", params=span))
+        statistics = checked(
+            history_schemas.Statistics, await client.get("/v1/datastreams/air:pm25/statistics", params=span)
+        )
         environment = checked(operations.DomainView, await client.get("/v1/towns/hoi-an/environment"))
         for domain in ("traffic", "lighting", "environment"):
             for shape, view in (

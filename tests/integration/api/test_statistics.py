@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api import schemas
+from api import history_schemas
 from tests.integration.api.conftest import checked
 from tests.integration.api.seed import ago, now
 
@@ -118,7 +118,9 @@ async def all_windows(client: httpx.AsyncClient, datastream: str, **parameters: 
     cursor: str | None = ""
     while cursor is not None:
         query = parameters | ({"cursor": cursor} if cursor else {})
-        body = checked(schemas.Statistics, await client.get(f"/v1/datastreams/{datastream}/statistics", params=query))
+        body = checked(
+            history_schemas.Statistics, await client.get(f"/v1/datastreams/{datastream}/statistics", params=query)
+        )
         items += body["items"]
         cursor = body["next"]
     return items
@@ -190,8 +192,10 @@ async def test_levels_are_averaged_as_energies_and_directions_on_the_circle(
     )
     query = {"from": BASE.isoformat(), "to": (BASE + HOUR).isoformat(), "resolution": "PT1H"}
 
-    noise = checked(schemas.Statistics, await client.get("/v1/datastreams/noise:laeq/statistics", params=query))
-    wind = checked(schemas.Statistics, await client.get("/v1/datastreams/wind:wind-direction/statistics", params=query))
+    noise = checked(history_schemas.Statistics, await client.get("/v1/datastreams/noise:laeq/statistics", params=query))
+    wind = checked(
+        history_schemas.Statistics, await client.get("/v1/datastreams/wind:wind-direction/statistics", params=query)
+    )
 
     assert (noise["mean"], wind["mean"]) == ("energetic", "circular")
     assert math.isclose(noise["items"][0]["mean"], 10 * math.log10((1e5 + 1e7) / 2))
@@ -252,7 +256,7 @@ async def test_auto_chooses_a_resolution_that_a_chart_can_show_and_tells_which(
     seed.device("air", "air-station")
     query = {"from": ago(seconds=span.total_seconds()).isoformat()}
 
-    body = checked(schemas.Statistics, await client.get("/v1/datastreams/air:pm25/statistics", params=query))
+    body = checked(history_schemas.Statistics, await client.get("/v1/datastreams/air:pm25/statistics", params=query))
 
     assert body["resolution"] == resolution
     assert len(body["items"]) <= 301
@@ -264,7 +268,7 @@ async def test_without_a_span_the_last_day_is_shown(client: httpx.AsyncClient, s
     seed.observe("air", ago(hours=23), {"pm25": 4.0})
     seed.observe("air", ago(hours=26), {"pm25": 5.0})
 
-    body = checked(schemas.Statistics, await client.get("/v1/datastreams/air:pm25/statistics"))
+    body = checked(history_schemas.Statistics, await client.get("/v1/datastreams/air:pm25/statistics"))
 
     assert body["resolution"] == "PT15M"
     assert len(body["items"]) == 97
@@ -313,7 +317,9 @@ async def test_a_datastream_answers_with_the_reductions_it_keeps_and_no_other(
     query = {"from": BASE.isoformat(), "to": (BASE + 2 * HOUR).isoformat(), "resolution": "P1D"}
 
     async def day(datastream: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        body = checked(schemas.Statistics, await client.get(f"/v1/datastreams/{datastream}/statistics", params=query))
+        body = checked(
+            history_schemas.Statistics, await client.get(f"/v1/datastreams/{datastream}/statistics", params=query)
+        )
         return body, body["items"][0]
 
     body, levels = await day("noise:laeq")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from api import schemas
+from api import history_schemas, schemas
 from tests.integration.api.conftest import checked
 from tests.integration.api.seed import ago, now
 
@@ -190,7 +190,7 @@ async def test_rejections_of_a_device_come_newest_first_page_by_page_with_the_by
     cursor: str | None = ""
     while cursor is not None:
         parameters = {"limit": 2} | ({"cursor": cursor} if cursor else {})
-        body = checked(schemas.Rejections, await client.get("/v1/devices/air/rejections", params=parameters))
+        body = checked(history_schemas.Rejections, await client.get("/v1/devices/air/rejections", params=parameters))
         items += body["items"]
         cursor = body["next"]
 
@@ -210,7 +210,7 @@ async def test_rejections_are_cut_to_a_span_of_received_time(client: httpx.Async
         seed.reject("air", str(minutes).encode(), received=edge + timedelta(minutes=minutes))
     span = {"from": edge.isoformat(), "to": (edge + timedelta(minutes=1)).isoformat()}
 
-    body = checked(schemas.Rejections, await client.get("/v1/devices/air/rejections", params=span))
+    body = checked(history_schemas.Rejections, await client.get("/v1/devices/air/rejections", params=span))
 
     assert [item["payload_text"] for item in body["items"]] == ["0"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from api import account_schemas, credential_schemas, people_schemas, registry_schemas, schemas
+from api import account_schemas, credential_schemas, history_schemas, people_schemas, registry_schemas, schemas
 from api.main import create_app
 from api.openapi_examples import EXAMPLES
 from api.operations import schemas as operations_schemas
@@ -26,10 +26,10 @@ SHAPES = {
     "/v1/devices/{device}/latest": schemas.DeviceLatest,
     "/v1/devices/{device}/credentials": credential_schemas.DeviceCredentials,
     "/v1/broker-accounts": credential_schemas.BrokerAccounts,
-    "/v1/devices/{device}/rejections": schemas.Rejections,
-    "/v1/datastreams/{datastream}/observations": schemas.Observations,
-    "/v1/datastreams/{datastream}/statistics": schemas.Statistics,
-    "/v1/rejections": schemas.Rejections,
+    "/v1/devices/{device}/rejections": history_schemas.Rejections,
+    "/v1/datastreams/{datastream}/observations": history_schemas.Observations,
+    "/v1/datastreams/{datastream}/statistics": history_schemas.Statistics,
+    "/v1/rejections": history_schemas.Rejections,
     "/v1/rejections/replay/{replay}": account_schemas.Replay,
     "/v1/ledger": account_schemas.Ledger,
     "/v1/session": people_schemas.SessionState,
