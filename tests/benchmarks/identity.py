@@ -82,16 +82,13 @@ class City:
     def wait_until_in_force(self) -> None:
         """Until the broker confirmed every account."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            agreed = connection.execute("select now()").fetchone()
             while True:
-                # The cheap question first: to compare all accounts takes the database longer than the pause between.
-                query = "select exists (select from broker_account_check where agreed_time > %s)"
-                if connection.execute(query, agreed).fetchone() == (True,):
-                    pending = connection.execute("select exists (select from broker_account_pending)").fetchone()
-                    if pending == (False,):
-                        return
-                    agreed = connection.execute("select now()").fetchone()
-                time.sleep(0.05)
+                noted = connection.execute("select agreed_time from broker_account_check").fetchone()
+                if connection.execute("select exists (select from broker_account_pending)").fetchone() == (False,):
+                    return
+                # The cheap question until then: to compare all accounts takes the database longer than the pause.
+                while connection.execute("select agreed_time from broker_account_check").fetchone() == noted:
+                    time.sleep(0.05)
 
     @contextmanager
     def keeper(self) -> Iterator[None]:
@@ -135,7 +132,7 @@ def imported(folder: Path, prefix: str = "import") -> Path:
                 {
                     "device": f"{prefix}-{number}",
                     "town": "hoi-an",
-                    "site": f"site-{number % 1_000}",
+                    "site": f"{prefix}-site-{number % 1_000}",
                     "site_name": f"Site {number % 1_000}",
                     "site_kind": "station",
                     "latitude": "15.88",
