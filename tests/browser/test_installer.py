@@ -136,6 +136,7 @@ async def test_a_new_device_gets_a_label_is_claimed_by_it_and_its_first_reading_
     seed.know("hoi-an-gauge-7", "river-gauge")
     seed.observe("hoi-an-gauge-7", datetime.now(UTC), {"water-level": 1.1})
     await expect(page.locator("#progress")).to_have_attribute("data-step", "done")
+    await expect(page.locator("#progress [data-reason]")).to_have_count(0)
     await page.locator("#look-at-device").click()
     await expect(page.locator("#install")).to_be_hidden()
     await expect(page.locator("#detail")).to_have_attribute("data-device", "hoi-an-gauge-7")

@@ -117,7 +117,7 @@ export class ProgressView {
     const hint = reached < STEPS.length - 1 ? t(`stepHint.${answer.step as "claimed"}`) : t("stepHint.done");
     this.refusal.replaceChildren(
       h("p", { class: "cure" }, hint),
-      ...(answer.refused_reason ? [refusedBox(answer.refused_reason, answer)] : []),
+      ...(answer.refused_reason && !mended(answer) ? [refusedBox(answer.refused_reason, answer)] : []),
     );
   }
 
@@ -137,7 +137,15 @@ export class ProgressView {
   }
 }
 
+/** Whether what was refused last has been followed by what was stored. */
+const mended = (answer: Installation): boolean =>
+  Date.parse(answer.stored_time ?? "") >= Date.parse(answer.refused_time ?? "");
+
+/** Why the newest message was refused; that the device was unknown is mended by now, since it has an installation. */
 function refusedBox(reason: string, answer: Installation): HTMLElement {
+  if (reason === "unknown-device") {
+    return h("p", { class: "small", "data-reason": reason }, t("refusedBefore"), " ", ageElement(answer.refused_time));
+  }
   const text = refusalText(reason);
   return h(
     "div",

@@ -123,6 +123,10 @@ export const INSTALL_STRINGS = {
     en: "It spoke, no reading was stored yet; waiting…",
   },
   "stepHint.done": { vi: "So số đo đầu tiên với máy rồi mới rời đi.", en: "Compare the first value with the instrument, then leave." },
+  refusedBefore: {
+    vi: "Bị từ chối lần cuối khi chưa đăng ký; những gì còn giữ đang được nạp lại. Cách đây:",
+    en: "Refused last while it was not registered; what is kept is being replayed. Age:",
+  },
   showLabel: { vi: "Nhãn có mã QR", en: "Label with QR code" },
   newCode: { vi: "Đổi mã", en: "New code" },
   newCodeSure: { vi: "Mã cũ mất hiệu lực. Bấm lần nữa", en: "The old code becomes void. Press again" },
