@@ -14,6 +14,8 @@ from tests.browser.conftest import NEVER_SEEN
 from tests.integration.api.conftest import make_settings
 
 if TYPE_CHECKING:
+    from playwright.async_api import Page
+
     from api.settings import ApiSettings
     from tests.browser.conftest import Enter
     from tests.fix_database import Database
@@ -32,6 +34,12 @@ def settings(database: Database, seed: Seed) -> ApiSettings:
             [device, f"thubon/v1/hoi-an/{device}/telemetry", b'{"pm25": 31.2, "no2": 12}'],
         )
     return make_settings(database.read_url, database_url=database.api_url)
+
+
+async def claim(page: Page, code: str) -> None:
+    """As a scanner that types does it."""
+    await page.locator("#claim-code").fill(code)
+    await page.keyboard.press("Enter")
 
 
 async def test_a_device_that_knocks_is_shown_with_what_it_sent_and_taken_in(enter: Enter, seed: Seed) -> None:
@@ -114,19 +122,15 @@ async def test_a_new_device_gets_a_label_is_claimed_by_it_and_its_first_reading_
     code = await label.locator(".code").inner_text()
 
     # The old label is void, a misread one is noticed, and the scanner's text is understood.
-    await page.locator("#claim-code").fill(first)
-    await page.locator("#claim button").click()
+    await claim(page, first)
     await expect(page.locator("#claim-error")).to_contain_text("Không có thiết bị nào mang mã này")
-    await page.locator("#claim-code").fill("0000-0000-01")
-    await page.locator("#claim button").click()
+    await claim(page, "0000-0000-01")
     await expect(page.locator("#claim-error")).to_contain_text("Không phải mã trên nhãn")
-    await page.locator("#claim-code").fill("THUBON:" + code.replace("-", "").lower())
-    await page.keyboard.press("Enter")
+    await claim(page, "THUBON:" + code.replace("-", "").lower())
     await expect(page.locator("#claim-user")).to_have_text("hoi-an-gauge-7")
     await expect(page.locator("#claim-password")).to_have_text(re.compile(r"^\S{16,}$"))
     await expect(page.locator("#progress")).to_have_attribute("data-step", "claimed")
-    await page.locator("#claim-code").fill(code)
-    await page.keyboard.press("Enter")
+    await claim(page, code)
     await expect(page.locator("#claim-error")).to_contain_text("an.nguyen đã nhận thiết bị này lúc")
 
     # Its first message is refused, and the page says why; the second is stored.
@@ -169,10 +173,9 @@ async def test_a_file_of_many_is_tried_first_and_imported_when_nothing_in_it_is_
     await page.locator("#open-install").click()
     await page.locator("#install [data-part=new]").click()
     await page.locator("#import-open").click()
-    rows = [
-        f"hoi-an-lamp-{n},hoi-an,hoi-an-street,Bạch Đằng,pole,15.876,108.328,lamp-controller,Đèn {n},,,,"
-        for n in (1, 2)
-    ]
+    lamp = {"town": "hoi-an", "site": "hoi-an-street", "site_name": "Bạch Đằng", "site_kind": "pole",
+            "latitude": "15.876", "longitude": "108.328", "profile": "lamp-controller", "name": "Đèn"}  # fmt: skip
+    rows = [",".join(({"device": f"hoi-an-lamp-{n}"} | lamp).get(name, "") for name in COLUMNS) for n in (1, 2)]
 
     async def attempt(*lines: str) -> None:
         content = "\n".join([",".join(COLUMNS), *lines, ""]).encode()
