@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 # Settings of the person who runs the tests must not reach the programs under test.
 for _name in [name for name in os.environ if name.startswith("THUBON_") and not name.startswith("THUBON_TEST_")]:
     if _name != "THUBON_INSTALL":
         del os.environ[_name]
+
+# A busy machine takes long over one example now and then, which says nothing of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 pytest_plugins = [
     "tests.fix_leaks",

@@ -151,7 +151,7 @@ def add_air(figures: Figures, asked: Day, hours: History, years: Sequence[YearMe
             }
             figures.of_site[fleet.devices[device].site] += [
                 line,
-                figure(LIMITS_DAY, **common, **_of_day(of_device, asked.day, indicative)),
+                figure(LIMITS_DAY, **common, **of_day(of_device, asked.day, indicative)),
                 _of_year(asked, of_profile, device, indicative),
             ]
             if not indicative:
@@ -166,8 +166,8 @@ def add_air(figures: Figures, asked: Day, hours: History, years: Sequence[YearMe
         figures.of_town.append(figure(air.DAY, None, now_us=now_us, reason=reason))
 
 
-def _of_day(means: dict[str, NDArray[np.float64]], day: date, indicative: bool) -> dict[str, Any]:
-    """The day's means against their limits.
+def of_day(means: dict[str, NDArray[np.float64]], day: date, indicative: bool) -> dict[str, Any]:
+    """The day's means against their limits, as `figure` takes them.
 
     Args:
         means: of hours, the last 24 those of the day, `BEFORE` before them; NaN: none; by observed property.

@@ -108,7 +108,28 @@ def _made(asked: Day, hours: History, years: Sequence[YearMeans], exceeded: Sequ
     for property_id, add in _EACH.items():
         for stream in fleet.observing(property_id):
             add(figures, asked, hours, stream)
+    figures.of_town += _worst_of_town(figures)
     return make_summary(fleet, figures, datetime.now(UTC))
+
+
+def _badness(line: Figure) -> tuple[int, float]:
+    return (line["level"] or {"severity": -1})["severity"], line["value"] or 0.0
+
+
+def _worst_of_town(figures: Figures) -> list[Figure]:
+    """Of each figure where more is worse the worst of the town's sites."""
+    lines = [line for of_site in figures.of_site.values() for line in of_site]
+    worst: list[Figure] = []
+    for kind in (HIGHEST_LEVEL, RAIN_DAY, GUST_DAY, DEPTH_DAY):
+        mine = [line for line in lines if line["id"] == kind.figure_id]
+        known = [line for line in mine if line["value"] is not None]
+        # Levels of rivers have their own datum each: the alarm goes before the height.
+        found = max(known, key=_badness, default=None)
+        if found is not None:
+            worst.append({**found, "how": f"worst of {len(known)} of {len(mine)} sites; {kind.how}"})
+        elif mine:
+            worst.append(mine[0])
+    return worst
 
 
 def _add_levels(figures: Figures, asked: Day, hours: History, stream: Stream) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from api.operations.history import SlotWindows
     from api.operations.lighting_fleet import Installed, Rated
     from api.operations.summary import Day, Summary
+    from api.schemas import Level
     from devices.figures import Figures as Indices
 
 _HOLD_INTERVALS: Final = 3
@@ -121,6 +122,7 @@ def _figures(
         rated,
         energy.dimming_saving(drawn, rated.watts, burned.lit.value, burned.covered),
         energy.availability(burned.lit_as_commanded.value, burned.commanded_seen.value),
+        ruling.availability_percent,
     )
     for row in range(len(lamp_at)):
         _add_lamp(figures, fleet, lamps, row, asked.now_us)
@@ -151,6 +153,7 @@ class _Lamps:
     rated: Rated
     saving: Indices
     available: Indices
+    available_min: float  # percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,14 @@ def _add_lamp(figures: Figures, fleet: Fleet, lamps: _Lamps, row: int, now_us: i
     drawn = number(lamps.drawn[row])
     figures.of_site[device.site] += [
         index_line(BURN, burned.lit, row, common, detail={**detail, "commanded_h": told}),
-        index_line(AVAILABILITY, lamps.available, row, common, detail=detail, level=_level(lamps.available, row)),
+        index_line(
+            AVAILABILITY,
+            lamps.available,
+            row,
+            common,
+            detail=detail,
+            level=_level(lamps.available, row, lamps.available_min),
+        ),
         index_line(SAVING, lamps.saving, row, common, detail={**detail, "energy_kwh": drawn, **of_power}),
     ]
 
@@ -260,7 +270,7 @@ def _town(figures: Figures, lamps: _Lamps, meters: _Meters, now_us: int) -> None
             available,
             0,
             {**of_lamps, "coverage": covered},
-            level=_level(available, 0),
+            level=_level(available, 0, lamps.available_min),
             detail={"lamps": len(known), "known": int(known.sum())},
         )
     )
@@ -279,13 +289,12 @@ def _town(figures: Figures, lamps: _Lamps, meters: _Meters, now_us: int) -> None
         )
 
 
-def _level(available: Indices, row: int) -> Any:
+def _level(available: Indices, row: int, least: float) -> Level | None:
     value = available.value[row]
     if np.isnan(value):
         return None
-    full = 99.0  # percent; what contracts for street lighting usually promise is our own choice here
     return (
         level("available", Bilingual("Đạt", "Available"), 0)
-        if value >= full
+        if value >= least
         else level("lacking", Bilingual("Chưa đạt", "Lacking"), 1)
     )

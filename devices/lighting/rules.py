@@ -65,6 +65,7 @@ class LightingRules(DatedEntry):
     lamp: LampRules
     cabinet: CabinetRules
     rated: RatedRules
+    availability_percent: Annotated[float, Field(gt=0, le=100)]
 
 
 @cache

@@ -179,3 +179,4 @@ async def test_the_day_of_the_environment_has_limits_levels_exceeded_wind_and_de
     assert wind["detail"]["resultant_length"] == pytest.approx(math.cos(math.radians(15)), abs=0.001)
     depth = figure_of(of_site["site-flood-sensor"], "highest-street-depth")
     assert (depth["value"], depth["level"]["id"], depth["detail"]["deepest_hour"]) == (0.2, "flooded", "05:00")
+    assert figure_of(body["figures"], "highest-street-depth")["value"] == 0.2

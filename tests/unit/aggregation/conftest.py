@@ -1,8 +1,0 @@
-"""Hypothesis without a deadline for one example: the machine may be busy."""
-
-from __future__ import annotations
-
-from hypothesis import settings
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
