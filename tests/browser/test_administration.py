@@ -130,3 +130,5 @@ async def test_axe_finds_nothing_serious_in_what_an_administrator_opens(
             wide = await page.evaluate("document.querySelector('dialog[open]').scrollWidth")
             assert (part, wide <= size[0]) == (part, True)
         await page.locator(f"#{sheet}-close").click()
+    await page.locator("[data-language=en]").click()  # its words are longer
+    assert await page.evaluate("document.documentElement.scrollWidth") <= size[0]
