@@ -8,14 +8,14 @@ socket and nothing else, and paho lives on the event loop alone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from simulators.link import ACK_TIMEOUT_S, CONNECT_TIMEOUT_S, DISCONNECT_TIMEOUT_S, KEEP_ALIVE_S, LostError
+from simulators.link import ACK_TIMEOUT_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_S, LostError
+from simulators.waiting import Waiting
 
 if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
@@ -37,7 +37,7 @@ class _Paho(paho.Client):
         return self.given
 
 
-class DeviceClient:
+class DeviceClient(Waiting):
     """An MQTT 3.1.1 or 5 connection with a last will (see `simulators.link.Client`)."""
 
     def __init__(self, link: Link, device_id: str, will: Message | None) -> None:
@@ -48,14 +48,11 @@ class DeviceClient:
             device_id: whose connection it is.
             will: message the broker publishes when the connection breaks; None: it says nothing then.
         """
+        super().__init__()
         self._broker = link.broker
         self._link = link
         self._device_id = device_id
-        self._loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[str] = self._loop.create_future()  # CONNACK: why refused, or empty
-        self.lost: asyncio.Future[str] = self._loop.create_future()  # done as soon as the connection is gone: why
-        self._open: dict[int, asyncio.Future[int]] = {}  # packet id -> waiting for its acknowledgement
-        self._misc: asyncio.TimerHandle | None = None
         version = paho.MQTTv5 if link.version == "5" else paho.MQTTv311
         self._paho = _Paho(
             CallbackAPIVersion.VERSION2, link.client_id(device_id), protocol=version, reconnect_on_failure=False
@@ -126,9 +123,7 @@ class DeviceClient:
         """Take leave of the broker."""
         if not self.lost.done():
             self._paho.disconnect()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
-                    await asyncio.wait({self.lost})
+            await self._until_lost()
         self.abort()
 
     def abort(self) -> None:
@@ -140,20 +135,10 @@ class DeviceClient:
             opened.close()
         self._end("closed")
 
-    def _end(self, why: str) -> None:
-        if self._misc is not None:
-            self._misc.cancel()
-            self._misc = None
-        if not self.lost.done():
-            self.lost.set_result(why)
-        for waiting in self._open.values():
-            if not waiting.done():
-                waiting.set_exception(LostError(why))
-
     def _tick(self) -> None:
         self._paho.loop_misc()
         if not self.lost.done():
-            self._misc = self._loop.call_later(MISC_INTERVAL_S, self._tick)
+            self._timer = self._loop.call_later(MISC_INTERVAL_S, self._tick)
 
     def _read(self) -> None:
         self._paho.loop_read()

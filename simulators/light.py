@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
 from simulators import wire
-from simulators.link import ACK_TIMEOUT_S, CONNECT_TIMEOUT_S, DISCONNECT_TIMEOUT_S, KEEP_ALIVE_S, LostError
+from simulators.link import ACK_TIMEOUT_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_S, LostError
+from simulators.waiting import Waiting
 
 if TYPE_CHECKING:
     from simulators.link import Door, Link, QoS
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_PACKET_ID = 65_535
 
 
-class LightClient(asyncio.Protocol):
+class LightClient(Waiting, asyncio.Protocol):
     """An MQTT 3.1.1 or 5 connection with a last will (see `simulators.link.Client`)."""
 
     def __init__(self, link: Link, device_id: str, will: Message | None) -> None:
@@ -28,17 +28,14 @@ class LightClient(asyncio.Protocol):
             device_id: whose connection it is.
             will: message the broker publishes when the connection breaks; None: it says nothing then.
         """
+        super().__init__()
         self._link = link
         self._device_id = device_id
         self._will = will
-        self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._answered: asyncio.Future[int] = self._loop.create_future()  # reason code of the CONNACK
-        self.lost: asyncio.Future[str] = self._loop.create_future()
-        self._open: dict[int, asyncio.Future[int]] = {}  # packet id -> waiting for its acknowledgement
         self._last_id = 0
-        self._ping: asyncio.TimerHandle | None = None
         self._ping_open = False
         self._may_write: asyncio.Future[None] | None = None
 
@@ -70,7 +67,7 @@ class LightClient(asyncio.Protocol):
         if self._answered.result():
             self.abort()
             raise LostError(f"the broker refuses: reason {self._answered.result():#04x}")
-        self._ping = self._loop.call_later(KEEP_ALIVE_S * 0.75, self._keep_alive)
+        self._timer = self._loop.call_later(KEEP_ALIVE_S * 0.75, self._keep_alive)
 
     async def _door(self) -> Door:
         if self._link.has_certificate(self._device_id):
@@ -119,9 +116,7 @@ class LightClient(asyncio.Protocol):
         if self._transport is not None and not self.lost.done():
             self._transport.write(wire.GOODBYE)
             self._transport.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
-                    await asyncio.wait({self.lost})
+            await self._until_lost()
         self.abort()
 
     def abort(self) -> None:
@@ -129,16 +124,6 @@ class LightClient(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._end("closed")
-
-    def _end(self, why: str) -> None:
-        if self._ping is not None:
-            self._ping.cancel()
-            self._ping = None
-        if not self.lost.done():
-            self.lost.set_result(why)
-        for waiting in self._open.values():
-            if not waiting.done():
-                waiting.set_exception(LostError(why))
 
     def _keep_alive(self) -> None:
         if self._transport is None or self.lost.done():
@@ -148,7 +133,7 @@ class LightClient(asyncio.Protocol):
             return
         self._ping_open = True
         self._transport.write(wire.PING)
-        self._ping = self._loop.call_later(KEEP_ALIVE_S * 0.75, self._keep_alive)
+        self._timer = self._loop.call_later(KEEP_ALIVE_S * 0.75, self._keep_alive)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT as soon as there is a transport."""
