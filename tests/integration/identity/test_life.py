@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from devices.identity import credentials
+from devices.identity import commands, credentials
 from devices.identity.certificates import CertificateError, read_certificate
 from devices.steps import run
 from tests.fix_worker import wait_until
@@ -293,6 +293,23 @@ def test_the_commands_issue_rotate_list_and_revoke(city: City, device_id: str, t
         actions = [row[0] for row in connection.execute(query, [device_id])]
     assert actions == ["credential.issue", "credential.rotate", "credential.revoke", "credential.register"]
     assert city.run("credentials", "rotate", device_id, "--overlap-hours", "9999", **owner).returncode == 1
+
+
+def test_many_passwords_are_issued_some_at_a_time_all_or_none(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_AT_A_TIME", 2)
+    several = [city.device(f"many-{next(_numbers)}") for _ in range(3)]
+    count = "select count(*) from device_credential join device using (device_key) where device_id = any(%s)"
+    with city.connection as connection:
+        with pytest.raises(credentials.NotIssuedError):
+            commands._issue(connection, [*several, "nobody-at-all"], by="test")
+        connection.rollback()
+        assert connection.execute(count, [several]).fetchone() == (0,)
+        issued = commands._issue(connection, several, by="test")
+        assert connection.execute(count, [several]).fetchone() == (3,)
+    assert [each.device_id for each in issued] == several
+    city.settle()
+    with city.client(several[2], issued[2].password):
+        pass
 
 
 def test_the_keeper_waits_for_a_database_that_is_away(city: City) -> None:
