@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from ingest.__main__ import main
 from tests.fix_worker import WorkerProcess, wait_until
 from tests.fleet import register
 from tests.integration.ingest.pipeline import Pipeline
@@ -36,16 +39,15 @@ def pipeline(database: Database) -> Iterator[Pipeline]:
 
 
 def ingest(database: Database, *arguments: str) -> tuple[int, str]:
-    """Run a command of `python -m ingest`; its exit status and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest", *arguments],
-        env={**os.environ, "THUBON_DATABASE_URL": database.ingest_url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    """Run a command as `python -m ingest` does, in this process; its exit status and what it printed."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
+        patch.setenv("THUBON_DATABASE_URL", database.ingest_url)
+        try:
+            status = main(list(arguments))
+        except SystemExit as end:  # argparse's word on wrong usage
+            status = int(end.code or 0)
+    return status, out.getvalue()
 
 
 def differences(database: Database) -> list[str]:
