@@ -127,6 +127,8 @@ def play(broker: Broker, file: Path, *, now_s: int, hours: int) -> None:
     chance = random.Random(7)
     last = now_s // STEP_S * STEP_S
     times = list(range(last - hours * HOUR_S, last + 1, STEP_S))
+    # Up to this moment: near the end of three intervals a judge takes a cabinet for silent or not, and finds no fault.
+    of_cabinets = list(range(now_s - 59 * STEP_S, now_s + 1, STEP_S))
     of_lamps = times[::-2][::-1]  # every other one, the last one too: these are many readings
     with Journal(file, header={"scenario": "acceptance", "seed": 7}) as journal:
         player = Player(broker, journal)
@@ -148,9 +150,9 @@ def play(broker: Broker, file: Path, *, now_s: int, hours: int) -> None:
             part = {f"lamp-{n}": items(lamp(n), of_lamps[at : at + 24], chance) for n in (1, 2, 3)}
             stuck = {"lamp-2": ("stuck",)} if at == 24 else None
             player.send("cabinet-1", "thubon/v1/hoi-an/cabinet-1/gateway", part, device_faults=stuck, qos=2)
-        own = items(cabinet, times[-60:], chance)
+        own = items(cabinet, of_cabinets, chance)
         player.send("cabinet-1", "thubon/v1/hoi-an/cabinet-1/telemetry", own)
-        player.send("cabinet-2", "thubon/v1/hoi-an/cabinet-2/telemetry", items(open_cabinet, times[-60:], chance))
+        player.send("cabinet-2", "thubon/v1/hoi-an/cabinet-2/telemetry", items(open_cabinet, of_cabinets, chance))
         player.send("air-3", "thubon/v1/hoi-an/air-3/telemetry", items(dust, times[-28 * 6 :: 2], chance))
         player.close()
 
