@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.errors import bad_parameter
+from api.invalid import InvalidCode, invalid
 from api.schemas import State
 from api.services import Services
 from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN, LABEL_PATTERN, Domain
@@ -24,17 +25,14 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]
 
 def _time(text: Any) -> Any:
     if isinstance(text, str) and not _RFC_3339.fullmatch(text):
-        raise ValueError(
-            "must be an RFC 3339 time with offset, such as 2026-11-23T00:00:00Z or 2026-11-23T07:00:00%2B07:00 "
-            "(a plus sign in a URL is written %2B)"
-        )
+        raise invalid(InvalidCode.TIME_FORM)
     return text
 
 
 def _within_range(time: datetime) -> datetime:
     time = time.astimezone(UTC)
     if not TIME_MIN <= time <= TIME_MAX:
-        raise ValueError(f"must lie between {TIME_MIN:%Y-%m-%d} and {TIME_MAX:%Y-%m-%d}")
+        raise invalid(InvalidCode.TIME_RANGE, first=f"{TIME_MIN:%Y-%m-%d}", last=f"{TIME_MAX:%Y-%m-%d}")
     return time
 
 
@@ -47,9 +45,9 @@ def parse_box(text: str) -> tuple[float, float, float, float]:
     try:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError("must be four numbers west,south,east,north in degrees") from None
+        raise invalid(InvalidCode.BOX_NUMBERS) from None
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):  # noqa: PLR2004 degrees
-        raise ValueError("must be west,south,east,north with -180 <= west <= east <= 180, -90 <= south <= north <= 90")
+        raise invalid(InvalidCode.BOX_ORDER)
     return west, south, east, north
 
 

@@ -14,8 +14,14 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.invalid import worded_error
+from devices.change import NO_SUCH
+from devices.wording import worded
+
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
+
+    from devices.wording import Wording
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -32,6 +38,7 @@ class Problem(HTTPException):
         name: str | None = None,
         where: str = "query",
         headers: Mapping[str, str] | None = None,
+        wording: Wording | None = None,
     ) -> None:
         """Refuse.
 
@@ -41,19 +48,24 @@ class Problem(HTTPException):
             name: the parameter at fault, if one is.
             where: `query`, `path` or `body`.
             headers: further headers of the answer.
+            wording: `detail` in both languages, with its code.
         """
         super().__init__(status_code=status, detail=detail, headers=headers)
-        self.errors = [{"in": where, "name": name, "detail": detail}] if name else None
+        self.told = wording.told() if wording else {}
+        self.errors = [{"in": where, "name": name, "detail": detail, **self.told}] if name else None
 
 
-def bad_parameter(name: str, detail: str, *, where: str = "query") -> Problem:
+def bad_parameter(name: str, detail: str | Wording, *, where: str = "query") -> Problem:
     """A 400 that names the parameter."""
-    return Problem(HTTPStatus.BAD_REQUEST, detail, name=name, where=where)
+    wording = None if isinstance(detail, str) else detail
+    return Problem(HTTPStatus.BAD_REQUEST, str(detail), name=name, where=where, wording=wording)
 
 
 def not_found(what: str, identifier: str) -> Problem:
     """A 404 that names what was looked for."""
-    return Problem(HTTPStatus.NOT_FOUND, f"there is no {what} '{identifier}'")
+    code = NO_SUCH.get(what)
+    wording = worded(code, id=identifier) if code else None
+    return Problem(HTTPStatus.NOT_FOUND, f"there is no {what} '{identifier}'", wording=wording)
 
 
 def problem_response(
@@ -62,9 +74,19 @@ def problem_response(
     *,
     errors: Sequence[Mapping[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The answer of a refusal; `title` is the status's own phrase, as `about:blank` asks."""
+    """The answer of a refusal; `title` is the status's own phrase, as `about:blank` asks.
+
+    Args:
+        status: the HTTP status.
+        detail: what is wrong and what is allowed.
+        errors: the parameters at fault.
+        headers: further headers of the answer.
+        told: code, parameters and text in both languages, where the refusal has them.
+    """
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    body.update(told or {})
     if errors:
         body["errors"] = errors
     return Response(
@@ -79,9 +101,9 @@ async def _on_http_exception(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, HTTPException)  # noqa: S101 the table below binds it to this class
     status = HTTPStatus(refusal.status_code)
     detail = refusal.detail if refusal.detail != status.phrase else status.description or status.phrase
-    listed = refusal.errors if isinstance(refusal, Problem) else None
+    listed, told = (refusal.errors, refusal.told) if isinstance(refusal, Problem) else (None, None)
     request.app.state.note_refusal(request, status, detail, listed)
-    return problem_response(status, detail, errors=listed, headers=refusal.headers)
+    return problem_response(status, detail, errors=listed, headers=refusal.headers, told=told)
 
 
 async def _on_missing_right(request: Request, _fault: Exception) -> Response:
@@ -98,15 +120,13 @@ async def _on_invalid_request(request: Request, refusal: Exception) -> Response:
     return problem_response(HTTPStatus.BAD_REQUEST, detail, errors=listed)
 
 
-def _describe(request: Request, error: Mapping[str, Any]) -> dict[str, str]:
+def _describe(request: Request, error: Mapping[str, Any]) -> dict[str, Any]:
     where, *path = [str(part) for part in error["loc"]]
     name = ".".join(path) or where
-    if error["type"] == "extra_forbidden" and where == "query":
-        allowed = allowed_parameters(request)
-        detail = "unknown parameter; allowed: " + (", ".join(allowed) if allowed else "none")
-    else:
-        detail = str(error["msg"]).removeprefix("Value error, ")
-    return {"in": where, "name": name, "detail": detail}
+    allowed = allowed_parameters(request) if error["type"] == "extra_forbidden" and where == "query" else None
+    wording = worded_error(error, allowed)
+    detail = wording.en if allowed is not None else str(error["msg"]).removeprefix("Value error, ")
+    return {"in": where, "name": name, "detail": detail, **wording.told()}
 
 
 def allowed_parameters(request: Request) -> list[str]:

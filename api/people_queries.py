@@ -11,25 +11,25 @@ from api.accounts import PASSWORD_MAX, PASSWORD_MIN, RESERVED_NAMES
 from api.dependencies import Cursor, Identifier, Limit, Time
 from api.errors import bad_parameter
 from api.grants import EVERY_TOWN, Grants, Role, RoleName
+from api.invalid import USER_NAME_PATTERN, InvalidCode, invalid, invalid_words
 from devices.models import IDENTIFIER_PATTERN
 
 KEY_LIFE_MAX = timedelta(days=731)
-_NAME = r"^[a-z0-9][a-z0-9._@-]{0,62}$"
 _TOWNS_MAX = 100
 
-UserPath = Annotated[str, Path(pattern=_NAME, description="name of an account", examples=["an.nguyen"])]
+UserPath = Annotated[str, Path(pattern=USER_NAME_PATTERN, description="name of an account", examples=["an.nguyen"])]
 
 
 def _towns(words: dict[str, RoleName]) -> dict[str, RoleName]:
     for town in words:
         if town != EVERY_TOWN and not re.fullmatch(IDENTIFIER_PATTERN, town):
-            raise ValueError("each name must be the id of a town, or '*' for all of them")
+            raise invalid(InvalidCode.GRANT_TOWN)
     return words
 
 
 def _plain(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("must be printable text")
+        raise invalid(InvalidCode.NOT_PRINTABLE)
     return text
 
 
@@ -54,7 +54,9 @@ class NewUser(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    name: str = Field(pattern=_NAME, description="small letters, digits and . _ @ -", examples=["an.nguyen"])
+    name: str = Field(
+        pattern=USER_NAME_PATTERN, description="small letters, digits and . _ @ -", examples=["an.nguyen"]
+    )
     display_name: DisplayName
     password: Password
     grants: GrantWish
@@ -63,7 +65,7 @@ class NewUser(BaseModel):
     @classmethod
     def _nobodys(cls, name: str) -> str:
         if name in RESERVED_NAMES:
-            raise ValueError("this name is kept for programs; take another")
+            raise invalid(InvalidCode.NAME_KEPT)
         return name
 
 
@@ -94,8 +96,7 @@ class NewKey(BaseModel):
             Problem: 400, that is past or too far away.
         """
         if not datetime.now(UTC) < self.expires_time <= datetime.now(UTC) + KEY_LIFE_MAX:
-            detail = f"must lie in the future, at most {KEY_LIFE_MAX.days} days away"
-            raise bad_parameter("expires_time", detail, where="body")
+            raise bad_parameter("expires_time", invalid_words(InvalidCode.EXPIRY, days=KEY_LIFE_MAX.days), where="body")
         return self.expires_time
 
 

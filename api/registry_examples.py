@@ -22,7 +22,7 @@ _SITE: Final = {
     "version": 3,
     "retired_time": None,
 }
-_CHANGED_SITE: Final = {**_SITE, "warnings": []}
+_CHANGED_SITE: Final = {**_SITE, "warnings": [], "warning_texts": []}
 _DEVICE: Final = {
     "id": "hoi-an-air-01",
     "town": "hoi-an",
@@ -136,7 +136,17 @@ REGISTRY_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "changes": [],
         "warnings": [],
         "faults": [
-            {"line": 3, "column": "town", "detail": "'da-nang' is not a town; allowed: tam-ky, hoi-an, dien-ban"}
+            {
+                "line": 3,
+                "column": "town",
+                "detail": "'da-nang' is not a town; allowed: tam-ky, hoi-an, dien-ban",
+                "code": "town-unknown",
+                "parameters": {"town": "da-nang", "allowed": "tam-ky, hoi-an, dien-ban"},
+                "text": {
+                    "vi": "'da-nang' không phải đô thị nào; cho phép: tam-ky, hoi-an, dien-ban",
+                    "en": "'da-nang' is not a town; allowed: tam-ky, hoi-an, dien-ban",
+                },
+            }
         ],
         "fault_count": 1,
     },

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.dependencies import Bbox, Cursor, Identifier, Label, Limit, Search, Time, box_of
 from api.errors import Problem, bad_parameter
+from api.invalid import InvalidCode, invalid, invalid_words
 from devices.changes import MAX_GRACE_S
 from devices.models import IDENTIFIER_PATTERN, MAX_LABELS, MAX_RATED_POWER_W
 from devices.registry_file import MAX_NAME_CHARACTERS
@@ -55,7 +56,7 @@ async def _if_match(
         return None
     found = _ETAG.fullmatch(given.strip())
     if found is None:
-        raise bad_parameter("If-Match", 'must be an ETag as it was read, such as "3", or *', where="header")
+        raise bad_parameter("If-Match", invalid_words(InvalidCode.ETAG), where="header")
     return int(found[1])
 
 
@@ -185,7 +186,7 @@ class _Changes(_Body):
     @classmethod
     def _named_has_a_value(cls, value: Any) -> Any:
         if value is None:
-            raise ValueError("must have a value; leave it out to keep what stands")
+            raise invalid(InvalidCode.VALUE_NEEDED)
         return value
 
     def changes(self) -> dict[str, Any]:
@@ -261,7 +262,7 @@ class DeviceChanges(_Body):
     @classmethod
     def _named_has_a_value(cls, value: Any) -> Any:
         if value is None:
-            raise ValueError("must have a value; leave it out to keep what stands")
+            raise invalid(InvalidCode.VALUE_NEEDED)
         return value
 
     def changes(self) -> dict[str, Any]:

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.schemas import DeviceId, Latitude, Longitude, Name, NextCursor, TownId
+from api.schemas import (
+    DeviceId,
+    Latitude,
+    Longitude,
+    Name,
+    NextCursor,
+    RefusalCodeText,
+    RefusalParameters,
+    TownId,
+)
 from devices.claims import InstallationStep
 from devices.models import Domain
 
@@ -99,7 +108,8 @@ class Sites(TypedDict):
 class ChangedSite(KeptSite):
     """A site after a change, with what to look at."""
 
-    warnings: Annotated[list[str], Field(description="nothing was refused, but look at it")]
+    warnings: Annotated[list[str], Field(description="nothing was refused, but look at it; English")]
+    warning_texts: Annotated[list[Name], Field(description="`warnings` in both languages")]
 
 
 class KeptDevice(TypedDict):
@@ -134,7 +144,12 @@ class ImportFault(TypedDict):
 
     line: Annotated[int, Field(description="from 1, the header's; in a spreadsheet the row", ge=1, examples=[3])]
     column: Annotated[str, Field(description="empty: the row as a whole", examples=["town"])]
-    detail: Annotated[str, Field(examples=["'da-nang' is not a town; allowed: tam-ky, hoi-an, dien-ban"])]
+    detail: Annotated[
+        str, Field(description="English", examples=["'da-nang' is not a town; allowed: tam-ky, hoi-an, dien-ban"])
+    ]
+    code: RefusalCodeText
+    parameters: RefusalParameters
+    text: Annotated[Name, Field(description="what is wrong and what is allowed, in both languages")]
 
 
 class ImportCounts(TypedDict):

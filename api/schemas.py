@@ -338,8 +338,27 @@ class Readiness(TypedDict):
     checks: dict[str, Check]
 
 
-ParameterError = TypedDict("ParameterError", {"in": str, "name": str, "detail": str})
-"""One thing wrong with a request: where (query, path, body), which, and what is allowed."""
+RefusalCodeText = Annotated[
+    str,
+    Field(
+        description="stable, see docs/installing-devices.md; `invalid-...`: of a value's form",
+        examples=["town-unknown"],
+    ),
+]
+RefusalParameters = Annotated[
+    dict[str, str | int | float | Name],
+    Field(description="what fills the text", examples=[{"town": "da-nang", "allowed": "tam-ky, hoi-an, dien-ban"}]),
+]
+ParameterRequired = TypedDict("ParameterRequired", {"in": str, "name": str, "detail": str})
+"""Where a request is wrong (query, path, body), in which parameter, and what is allowed, English."""
+
+
+class ParameterError(ParameterRequired, total=False):
+    """One thing wrong with a request; `code`, `parameters` and `text` wherever it has words in both languages."""
+
+    code: RefusalCodeText
+    parameters: RefusalParameters
+    text: Annotated[Name, Field(description="`detail` in both languages")]
 
 
 class ProblemRequired(TypedDict):
@@ -352,6 +371,12 @@ class ProblemRequired(TypedDict):
 
 
 class ProblemDetail(ProblemRequired, total=False):
-    """RFC 9457 problem detail; `errors` lists the parameters at fault."""
+    """RFC 9457 problem detail; `errors` lists the parameters at fault.
 
+    `code`, `parameters` and `text` stand wherever the refusal as a whole has words in both languages.
+    """
+
+    code: RefusalCodeText
+    parameters: RefusalParameters
+    text: Annotated[Name, Field(description="why, in both languages")]
     errors: list[ParameterError]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from devices.refusal_texts import RefusalCode
 from devices.registry_file import MAX_NAME_CHARACTERS, wrong_labels
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devices.steps import Row
+    from devices.wording import Wording
+
+NO_SUCH: Final[Mapping[str, RefusalCode]] = {
+    "town": RefusalCode.NO_SUCH_TOWN,
+    "site": RefusalCode.NO_SUCH_SITE,
+    "device": RefusalCode.NO_SUCH_DEVICE,
+}
 
 
 class ChangeError(Exception):
@@ -20,14 +29,14 @@ class ChangeError(Exception):
         kind: `unknown`: there is no such thing; `conflict`: it stands against what is stored; `version`: it was changed
             meanwhile; `wrong`: the value itself cannot be.
         field: what it concerns.
-        text: what is wrong and what is allowed.
+        wording: what is wrong and what is allowed.
     """
 
-    def __init__(self, kind: str, field: str, text: str) -> None:
-        super().__init__(f"{field}: {text}")
+    def __init__(self, kind: str, field: str, wording: Wording) -> None:
+        super().__init__(f"{field}: {wording.en}")
         self.kind = kind
         self.field = field
-        self.text = text
+        self.wording = wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class Change:
     town_id: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Wording, ...] = ()
     former_town_id: str | None = None  # of a move between towns
 
 
@@ -50,10 +59,11 @@ def one(rows: Sequence[Row], what: str, identifier: str, version: int | None) ->
         ChangeError: there is none, or it has another version.
     """
     if not rows:
-        raise ChangeError("unknown", what, f"there is no {what} '{identifier}'")
+        raise ChangeError("unknown", what, worded(NO_SUCH[what], id=identifier))
     if version is not None and rows[0]["version"] != version:
-        text = f"'{identifier}' was changed since (version {rows[0]['version']}, not {version}); read it again"
-        raise ChangeError("version", what, text)
+        stored = rows[0]["version"]
+        changed = worded(RefusalCode.CHANGED_MEANWHILE, id=identifier, stored=stored, given=version)
+        raise ChangeError("version", what, changed)
     return rows[0]
 
 
@@ -64,9 +74,9 @@ def check_texts(name: str, labels: Sequence[str]) -> None:
         ChangeError: see there.
     """
     if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ChangeError("wrong", "name", f"must be 1 to {MAX_NAME_CHARACTERS} characters that can be printed")
-    for text in wrong_labels(labels):
-        raise ChangeError("wrong", "labels", text)
+        raise ChangeError("wrong", "name", worded(RefusalCode.NAME_FORM, limit=MAX_NAME_CHARACTERS))
+    for wrong in wrong_labels(labels):
+        raise ChangeError("wrong", "labels", wrong)
 
 
 def shown(record: Row) -> Row:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from devices.change import Change, ChangeError, check_texts, one, shown
 from devices.identity.credentials import revoke
 from devices.models import IDENTIFIER_PATTERN, MAX_RATED_POWER_W, Device, Site
+from devices.refusal_texts import RefusalCode
 from devices.registry import (
-    outside_text,
+    outside,
     sync_steps,
     town_fault,
     towns_steps,
@@ -24,14 +25,16 @@ from devices.registry import (
     write_devices,
     write_sites,
 )
-from devices.registry_file import IDENTIFIER_RULE, RATED_POWER_RULE, RESERVED_TEXT, is_reserved
+from devices.registry_file import is_reserved
 from devices.steps import Row, Steps, ask
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from devices.models import DeviceProfile, Town
+    from devices.wording import Wording
 
 MAX_GRACE_S: Final = 90 * 86_400
 _IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
@@ -64,12 +67,12 @@ def create_site(site: Site) -> Steps[Change]:
     """
     yield from ask("lock_registry")
     towns = yield from towns_steps()
-    if text := town_fault(site.town_id, towns):
-        raise ChangeError("wrong", "town", text)
+    if unusable := town_fault(site.town_id, towns):
+        raise ChangeError("wrong", "town", unusable)
     yield from _check_site(site)
     taken = yield from ask("select_taken", device_ids=[], site_ids=[site.site_id])
     if taken:
-        raise ChangeError("conflict", "id", f"'{site.site_id}' is taken; give the site another id")
+        raise ChangeError("conflict", "id", worded(RefusalCode.SITE_TAKEN, site=site.site_id))
     yield from write_sites([site], {})
     after = yield from site_record(site.site_id)
     return Change("site.create", site.site_id, site.town_id, None, shown(after), _outside(towns[site.town_id], site))
@@ -113,11 +116,9 @@ def retire_site(site_id: str, version: int | None, *, retired: bool) -> Steps[Ch
     if (before["retired_time"] is not None) == retired:
         return Change(action, site_id, before["town_id"], shown(before), shown(before))
     if retired and before["devices"]:
-        raise ChangeError(
-            "conflict", "site", f"{before['devices']} devices in service stand there; move or retire them first"
-        )
+        raise ChangeError("conflict", "site", worded(RefusalCode.SITE_IN_USE, devices=before["devices"]))
     if not retired and (yield from towns_steps())[before["town_id"]].retired:
-        raise ChangeError("conflict", "site", f"its town '{before['town_id']}' is retired; bring that back first")
+        raise ChangeError("conflict", "site", worded(RefusalCode.TOWN_OF_SITE_RETIRED, town=before["town_id"]))
     yield from ask("retire_site", site_id=site_id, retired=retired)
     after = yield from site_record(site_id)
     return Change(action, site_id, before["town_id"], shown(before), shown(after))
@@ -133,18 +134,17 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
     profile = catalogue.get(new.profile_id)
     if profile is None:
         allowed = ", ".join(catalogue)
-        raise ChangeError("wrong", "profile", f"'{new.profile_id}' is not in the catalogue; allowed: {allowed}")
+        unknown = worded(RefusalCode.UNKNOWN_PROFILE, profile=new.profile_id, allowed=allowed)
+        raise ChangeError("wrong", "profile", unknown)
     if not _IDENTIFIER.fullmatch(new.device_id):
-        raise ChangeError("wrong", "id", f"{new.device_id!r:.90} is not an id; {IDENTIFIER_RULE}")
+        raise ChangeError("wrong", "id", worded(RefusalCode.NOT_AN_ID, given=new.device_id))
     if is_reserved(new.device_id):
-        raise ChangeError("wrong", "id", f"'{new.device_id}' {RESERVED_TEXT}")
+        raise ChangeError("wrong", "id", worded(RefusalCode.RESERVED_ID, id=new.device_id))
     check_texts(new.name, new.labels)
     _check_power(new.rated_power_w)
     taken = yield from ask("select_taken", device_ids=[new.device_id], site_ids=[])
     if taken:
-        raise ChangeError(
-            "conflict", "id", f"'{new.device_id}' is taken, perhaps by a retired one; ids are never reused"
-        )
+        raise ChangeError("conflict", "id", worded(RefusalCode.ID_TAKEN, id=new.device_id))
     site = yield from _usable_site(new.site_id)
     device = Device(
         device_id=new.device_id,
@@ -222,15 +222,13 @@ def move_device(
     yield from ask("lock_registry")
     before = yield from device_record(device_id, version)
     if before["retired_time"] is not None:
-        raise ChangeError("conflict", "device", "it is retired; bring it back first")
+        raise ChangeError("conflict", "device", worded(RefusalCode.DEVICE_OUT_OF_SERVICE))
     if not 0 <= grace_s <= MAX_GRACE_S:
-        raise ChangeError("wrong", "grace_hours", f"must be 0 to {MAX_GRACE_S // 3600}")
+        raise ChangeError("wrong", "grace_hours", worded(RefusalCode.GRACE_RANGE, limit=MAX_GRACE_S // 3600))
     site = yield from _usable_site(site_id)
     elsewhere = site["town_id"] != before["town_id"]
     if elsewhere and before["carries"]:
-        raise ChangeError(
-            "conflict", "site", f"it is the gateway of {before['carries']} devices; move them or take them off it first"
-        )
+        raise ChangeError("conflict", "site", worded(RefusalCode.CARRIES_AND_MOVES, devices=before["carries"]))
     yield from _check_gateway(device_id, site["town_id"], gateway_id)
     if (site_id, gateway_id) == (before["site_id"], before["gateway_id"]):
         return Change("device.move", device_id, before["town_id"], shown(before), shown(before))
@@ -270,9 +268,7 @@ def retire_device(device_id: str, version: int | None, *, by: str, retired: bool
     if (before["retired_time"] is not None) == retired:
         return Change(action, device_id, before["town_id"], shown(before), shown(before))
     if retired and before["carries"]:
-        raise ChangeError(
-            "conflict", "device", f"it is the gateway of {before['carries']} devices; move them or retire them first"
-        )
+        raise ChangeError("conflict", "device", worded(RefusalCode.CARRIES_AND_RETIRES, devices=before["carries"]))
     if not retired:
         yield from _usable_site(before["site_id"])
     yield from ask("retire_device", device_id=device_id, retired=retired)
@@ -305,9 +301,9 @@ def device_record(device_id: str, version: int | None = None) -> Steps[Row]:
 def _usable_site(site_id: str) -> Steps[Row]:
     rows = yield from ask("site_record", site_id=site_id)
     if not rows:
-        raise ChangeError("wrong", "site", f"there is no site '{site_id}'; create it first")
+        raise ChangeError("wrong", "site", worded(RefusalCode.SITE_UNKNOWN, site=site_id))
     if rows[0]["retired_time"] is not None:
-        raise ChangeError("conflict", "site", f"'{site_id}' is retired; take another, or bring it back first")
+        raise ChangeError("conflict", "site", worded(RefusalCode.SITE_RETIRED, site=site_id))
     return rows[0]
 
 
@@ -318,16 +314,16 @@ def _check_gateway(device_id: str, town_id: str, gateway_id: str | None) -> Step
     at: str | None = gateway_id
     while at is not None:
         if at in seen:
-            raise ChangeError(
-                "conflict", "gateway", f"'{device_id}' would stand behind itself: {' -> '.join([*seen, at])}"
-            )
+            circle = worded(RefusalCode.GATEWAY_CIRCLE, device=device_id, way=" -> ".join([*seen, at]))
+            raise ChangeError("conflict", "gateway", circle)
         seen.append(at)
         rows = yield from ask("select_devices", device_ids=[at])
         if at == gateway_id and (not rows or rows[0]["retired"]):
-            raise ChangeError("wrong", "gateway", f"there is no device '{gateway_id}' in service")
+            raise ChangeError("wrong", "gateway", worded(RefusalCode.GATEWAY_NOT_IN_SERVICE, gateway=gateway_id))
         if at == gateway_id and rows[0]["town_id"] != town_id:
-            where = rows[0]["town_id"]
-            raise ChangeError("conflict", "gateway", f"'{gateway_id}' is in town '{where}', not '{town_id}'")
+            there = rows[0]["town_id"]
+            apart = worded(RefusalCode.GATEWAY_IN_OTHER_TOWN, gateway=gateway_id, elsewhere=there, town=town_id)
+            raise ChangeError("conflict", "gateway", apart)
         at = rows[0]["gateway_id"] if rows else None
 
 
@@ -335,22 +331,22 @@ def _check_site(site: Site) -> Steps[None]:
     check_texts(site.name, site.labels)
     for field, text in (("id", site.site_id), ("kind", site.kind)):
         if not _IDENTIFIER.fullmatch(text):
-            raise ChangeError("wrong", field, f"{text!r:.90} is not an id; {IDENTIFIER_RULE}")
+            raise ChangeError("wrong", field, worded(RefusalCode.NOT_AN_ID, given=text))
     for field, value, limit in (("latitude", site.latitude, 90), ("longitude", site.longitude, 180)):
         if not math.isfinite(value) or abs(value) > limit:
-            raise ChangeError("wrong", field, f"must lie in -{limit} to {limit} degrees")
+            raise ChangeError("wrong", field, worded(RefusalCode.DEGREES_RANGE, limit=limit))
     wards = yield from wards_steps(site.town_id)
-    for text in ward_faults(site, wards):
-        raise ChangeError("wrong", "wards", text)
+    for wrong in ward_faults(site, wards):
+        raise ChangeError("wrong", "wards", wrong)
 
 
 def _check_power(watts: float | None) -> None:
     if watts is not None and not 0 < watts <= MAX_RATED_POWER_W:
-        raise ChangeError("wrong", "rated_power_w", RATED_POWER_RULE)
+        raise ChangeError("wrong", "rated_power_w", worded(RefusalCode.RATED_POWER_RANGE, limit=int(MAX_RATED_POWER_W)))
 
 
-def _outside(town: Town, site: Site) -> tuple[str, ...]:
-    return () if town.contains(site.latitude, site.longitude) else (outside_text(town, site),)
+def _outside(town: Town, site: Site) -> tuple[Wording, ...]:
+    return () if town.contains(site.latitude, site.longitude) else (outside(town, site),)
 
 
 def _tupled(value: Any) -> Any:

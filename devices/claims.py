@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from devices.change import ChangeError
 from devices.identity.credentials import issue_missing
+from devices.refusal_texts import RefusalCode
 from devices.steps import Steps, ask
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,17 +91,18 @@ def claim(text: str, person: str) -> Steps[Claimed]:
     """
     code = read_code(text)
     if code is None:
-        raise ChangeError("wrong", "code", "this is no claim code: ten letters and digits; one of them was misread")
+        raise ChangeError("wrong", "code", worded(RefusalCode.CLAIM_CODE_MISREAD))
     rows = yield from ask("claim_record", code=code)
     if not rows:
-        raise ChangeError("unknown", "code", "there is no device with this claim code; perhaps its label was replaced")
+        raise ChangeError("unknown", "code", worded(RefusalCode.CLAIM_CODE_UNKNOWN))
     record = rows[0]
     if record["retired_time"] is not None:
-        raise ChangeError("conflict", "code", f"'{record['device_id']}' is retired")
+        retired = worded(RefusalCode.CLAIMED_DEVICE_RETIRED, device=record["device_id"])
+        raise ChangeError("conflict", "code", retired)
     if record["claimed_time"] is not None:
         when, by = record["claimed_time"].isoformat(timespec="seconds"), record["claimed_by"]
-        text = f"'{record['device_id']}' was claimed by {by} at {when}; ask for a new code to claim it again"
-        raise ChangeError("conflict", "code", text)
+        claimed = worded(RefusalCode.CLAIMED_ALREADY, device=record["device_id"], by=by, when=when)
+        raise ChangeError("conflict", "code", claimed)
     yield from ask("mark_claimed", code=code, person=person)
     issued = yield from issue_missing([record["device_id"]], by=person)
     return Claimed(record["device_id"], record["town_id"], issued[0] if issued else None)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from devices.change import Change, ChangeError
 from devices.changes import NewDevice, create_device
+from devices.refusal_texts import RefusalCode
 from devices.steps import Row, Steps, ask
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,14 +80,15 @@ def accept_knock(town_id: str, new: NewDevice, catalogue: Mapping[str, DevicePro
     yield from ask("lock_registry")
     knock = yield from _knock(new.device_id, town_id)
     if knock["reason"] == "wrong-town":
-        raise ChangeError("conflict", "device", "this id is registered in another town; move it from there instead")
+        raise ChangeError("conflict", "device", worded(RefusalCode.KNOCKER_REGISTERED_ELSEWHERE))
     if new.gateway_id is None:
         new = replace(new, gateway_id=knock["gateway_id"])
     if new.commissioned_time is None:
         new = replace(new, commissioned_time=knock["first_time"] - _BUFFERED)
     change = yield from create_device(new, catalogue)
     if change.town_id != town_id:
-        raise ChangeError("wrong", "site", f"'{new.site_id}' is not in '{town_id}', where the device knocked")
+        elsewhere = worded(RefusalCode.SITE_NOT_WHERE_IT_KNOCKED, site=new.site_id, town=town_id)
+        raise ChangeError("wrong", "site", elsewhere)
     yield from ask("delete_knock", device_id=new.device_id, town_id=town_id)
     yield from ask("replay_device_soon", device_id=new.device_id, reason=None)
     return Change("knock.accept", change.subject, change.town_id, _told(knock), change.after)
@@ -106,7 +109,8 @@ def refuse_knock(device_id: str, town_id: str, person: str, *, refused: bool) ->
 def _knock(device_id: str, town_id: str) -> Steps[Row]:
     rows = yield from ask("knock_record", device_id=device_id, town_id=town_id)
     if not rows:
-        raise ChangeError("unknown", "device", f"no device '{device_id}' knocked in '{town_id}'")
+        none = worded(RefusalCode.NO_SUCH_KNOCK, device=device_id, town=town_id)
+        raise ChangeError("unknown", "device", none)
     return rows[0]
 
 

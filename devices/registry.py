@@ -14,8 +14,10 @@ from psycopg.types.json import Jsonb
 
 from devices.models import Bilingual, Device, Site, Town, Ward
 from devices.queries import load_query
+from devices.refusal_texts import RefusalCode
 from devices.registry_file import Fault
 from devices.steps import Steps, ask, run
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
 
     from devices.models import DeviceProfile, ProfileDatastream
     from devices.registry_file import Entry, RegistryFile
+    from devices.wording import Wording
 
 
 class RegistryError(Exception):
     """The stored registry contradicts the catalogue; the catalogue must be mended before anything is written."""
+
+    def __init__(self, wording: Wording) -> None:
+        super().__init__(wording.en)
+        self.wording = wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +89,13 @@ def towns_steps() -> Steps[dict[str, Town]]:
     return {row["town_id"]: Town(name=Bilingual(vi=row.pop("name_vi"), en=row.pop("name_en")), **row) for row in rows}
 
 
-def town_fault(town_id: str, towns: Mapping[str, Town]) -> str | None:
+def town_fault(town_id: str, towns: Mapping[str, Town]) -> Wording | None:
     """Why nothing can be put into a town; None: it can."""
     allowed = [known.town_id for known in towns.values() if not known.retired]
     if town_id in allowed:
         return None
-    return f"'{town_id}' is {'retired' if town_id in towns else 'not a town'}; allowed: {', '.join(allowed)}"
+    code = RefusalCode.TOWN_RETIRED if town_id in towns else RefusalCode.TOWN_UNKNOWN
+    return worded(code, town=town_id, allowed=", ".join(allowed))
 
 
 def wards_steps(town_id: str | None = None) -> Steps[dict[str, Ward]]:
@@ -165,9 +173,7 @@ def sync_steps(catalogue: Mapping[str, DeviceProfile], device_ids: Iterable[str]
     shown = [line for row in rows for line in row["shown"] or ()]
     if "contradicting" in counts:
         raise RegistryError(
-            f"{counts['contradicting']} stored datastreams contradict the catalogue; datastreams of a profile are"
-            " append-only, never removed, moved, renamed or given another property, unit or conversion:\n"
-            + "\n".join(shown)
+            worded(RefusalCode.CATALOGUE_CONTRADICTED, datastreams=counts["contradicting"], shown="\n".join(shown))
         )
     if "missing" in counts:
         yield from ask("insert_datastreams", **parameters)
@@ -225,44 +231,44 @@ def _read_stored(entries: Sequence[Entry]) -> Steps[_Stored]:
 
 def _faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     device, line = entry.device, entry.line
-    if text := town_fault(device.town_id, stored.towns):
-        yield Fault(line, "town", text)
+    if unusable := town_fault(device.town_id, stored.towns):
+        yield Fault(line, "town", unusable)
     site = stored.sites.get(device.site_id)
     if site and site.town_id != device.town_id:
-        yield Fault(line, "site", f"'{device.site_id}' stands in town '{site.town_id}'; give the site another id")
+        elsewhere = worded(RefusalCode.SITE_IN_OTHER_TOWN, site=device.site_id, town=site.town_id)
+        yield Fault(line, "site", elsewhere)
     if ("site", device.site_id) in stored.taken:
-        yield Fault(line, "site", f"'{device.site_id}' is taken; give the site another id")
+        yield Fault(line, "site", worded(RefusalCode.SITE_TAKEN, site=device.site_id))
     if device.site_id in stored.retired_sites:
-        yield Fault(line, "site", f"'{device.site_id}' is retired; take another site, or bring it back first")
-    for text in ward_faults(entry.site, stored.wards):
-        yield Fault(line, "ward", text)
+        yield Fault(line, "site", worded(RefusalCode.SITE_RETIRED, site=device.site_id))
+    for wrong in ward_faults(entry.site, stored.wards):
+        yield Fault(line, "ward", wrong)
     yield from _device_faults(entry, stored)
     if device.gateway_id:
         town_id = stored.town_by_device.get(device.gateway_id)
         if town_id is None or device.gateway_id in stored.retired:
-            text = f"'{device.gateway_id}' is neither registered nor in this file; add a row for it"
-            yield Fault(line, "gateway", text)
+            yield Fault(line, "gateway", worded(RefusalCode.GATEWAY_UNKNOWN, gateway=device.gateway_id))
         elif town_id != device.town_id:
-            text = f"'{device.gateway_id}' is in town '{town_id}', the device in '{device.town_id}'"
-            yield Fault(line, "gateway", text)
+            names = {"gateway": device.gateway_id, "elsewhere": town_id, "town": device.town_id}
+            yield Fault(line, "gateway", worded(RefusalCode.GATEWAY_IN_OTHER_TOWN, **names))
 
 
 def _device_faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     device, line = entry.device, entry.line
     known = stored.devices.get(device.device_id)
     if ("device", device.device_id) in stored.taken:
-        yield Fault(line, "device", f"'{device.device_id}' is taken; take another id")
+        yield Fault(line, "device", worded(RefusalCode.DEVICE_TAKEN, device=device.device_id))
     if known and known.town_id != device.town_id:
-        text = f"'{device.device_id}' is registered in town '{known.town_id}'; an import moves no device between towns"
-        yield Fault(line, "device", text)
+        elsewhere = worded(RefusalCode.DEVICE_IN_OTHER_TOWN, device=device.device_id, town=known.town_id)
+        yield Fault(line, "device", elsewhere)
     if known and known.profile_id != device.profile_id:
-        text = f"'{device.device_id}' is registered as '{known.profile_id}'; other hardware needs another device id"
-        yield Fault(line, "profile", text)
+        other = worded(RefusalCode.OTHER_PROFILE, device=device.device_id, profile=known.profile_id)
+        yield Fault(line, "profile", other)
     if device.device_id in stored.retired:
-        yield Fault(line, "device", f"'{device.device_id}' is retired, and ids are never reused; take another id")
+        yield Fault(line, "device", worded(RefusalCode.DEVICE_RETIRED, device=device.device_id))
 
 
-def ward_faults(site: Site, wards: Mapping[str, Ward]) -> Iterator[str]:
+def ward_faults(site: Site, wards: Mapping[str, Ward]) -> Iterator[Wording]:
     """What is wrong with the wards declared for a site.
 
     Args:
@@ -273,24 +279,31 @@ def ward_faults(site: Site, wards: Mapping[str, Ward]) -> Iterator[str]:
     for ward_id in site.wards:
         if ward_id not in wards or wards[ward_id].town_id != site.town_id:
             allowed = ", ".join(ward.ward_id for ward in wards.values() if ward.town_id == site.town_id)
-            yield f"'{ward_id}' is no ward of '{site.town_id}'; allowed: {allowed}"
+            yield worded(RefusalCode.NOT_A_WARD_HERE, ward=ward_id, town=site.town_id, allowed=allowed)
     for at, ward in enumerate(declared):
         for other in declared[at + 1 :]:
             if ward.overlaps(other):
-                yield f"'{ward.ward_id}' and '{other.ward_id}' are in force at the same time; declare one of them"
+                yield worded(RefusalCode.WARDS_OVERLAP, ward=ward.ward_id, other=other.ward_id)
 
 
 def _warnings(entry: Entry, stored: _Stored) -> Iterator[Fault]:
     town, site = stored.towns.get(entry.site.town_id), entry.site
     if town and not town.contains(site.latitude, site.longitude):
-        yield Fault(entry.line, "latitude", outside_text(town, site))
+        yield Fault(entry.line, "latitude", outside(town, site))
 
 
-def outside_text(town: Town, site: Site) -> str:
+def outside(town: Town, site: Site) -> Wording:
     """What is said of a site outside its town's box."""
-    where = f"{site.latitude}, {site.longitude} lies outside {town.name.en}"
-    box = f"latitude {town.south} to {town.north}, longitude {town.west} to {town.east}"
-    return f"{where} ({box}); see whether the two are exchanged"
+    return worded(
+        RefusalCode.SITE_OUTSIDE_TOWN,
+        latitude=site.latitude,
+        longitude=site.longitude,
+        town=town.name,
+        south=town.south,
+        north=town.north,
+        west=town.west,
+        east=town.east,
+    )
 
 
 def _write_sites(file: RegistryFile, stored: _Stored, report: ImportReport) -> Steps[None]:

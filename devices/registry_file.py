@@ -21,12 +21,15 @@ from devices.models import (
     Device,
     Site,
 )
+from devices.refusal_texts import RefusalCode
 from devices.sheets import FileFault, read_table
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from devices.models import DeviceProfile
+    from devices.wording import Parameter, Wording
 
 REQUIRED_COLUMNS: Final = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
@@ -36,7 +39,6 @@ COLUMNS: Final = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 MAX_NAME_CHARACTERS: Final = 200
 
 _IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
-IDENTIFIER_RULE: Final = "allowed: 1 to 63 lower-case letters, digits and hyphens, starting with a letter or digit"
 _LABEL: Final = re.compile(LABEL_PATTERN)
 _SITE_COLUMNS: Final = {
     "town": "town_id",
@@ -57,11 +59,11 @@ class Fault:
 
     line: int  # from 1; the line on which the row starts; in a spreadsheet the row's number
     column: str  # name of the column; '' for the row as a whole
-    text: str  # what is wrong and what is allowed
+    wording: Wording  # what is wrong and what is allowed
 
     def __str__(self) -> str:
-        """`<line>: <column>: <text>`, as it follows the file's name and a colon."""
-        return ": ".join(part for part in (str(self.line), self.column, self.text) if part)
+        """`<line>: <column>: <wording>`, as it follows the file's name and a colon."""
+        return ": ".join(part for part in (str(self.line), self.column, self.wording.en) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +98,33 @@ def read_registry_file(content: bytes, catalogue: Mapping[str, DeviceProfile]) -
         rows = read_table(content)
         _, first = next(rows, (1, []))
         header = [name.strip() for name in first]
-        wrong = _header_fault(header)
+        wrong = _header_faults(header)
         if wrong:
-            return _refused(1, wrong)
+            return _refused(1, *wrong)
         return _Rows(catalogue, header).read(rows)
     except FileFault as fault:
-        return _refused(fault.line, fault.text)
+        return _refused(fault.line, fault.wording)
 
 
-def _refused(line: int, text: str) -> RegistryFile:
-    return RegistryFile(entries=(), faults=(Fault(line, "", text),), columns=frozenset())
+def _refused(line: int, *wrong: Wording) -> RegistryFile:
+    return RegistryFile(entries=(), faults=tuple(Fault(line, "", each) for each in wrong), columns=frozenset())
 
 
-def _header_fault(header: Sequence[str]) -> str | None:
+def _header_faults(header: Sequence[str]) -> list[Wording]:
+    if len(header) == 1 and ";" in header[0]:
+        return [worded(RefusalCode.SEMICOLONS)]
     missing = [name for name in REQUIRED_COLUMNS if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
     doubled = sorted({name for name in header if header.count(name) > 1})
-    if len(header) == 1 and ";" in header[0]:
-        return "columns are separated by semicolons; separate them by commas"
-    parts = [
-        f"{word} columns: {', '.join(repr(name) for name in names)}"
-        for word, names in (("missing", missing), ("unknown", unknown), ("doubled", doubled))
+    return [
+        worded(code, columns=", ".join(repr(name) for name in names), allowed=", ".join(COLUMNS))
+        for code, names in (
+            (RefusalCode.MISSING_COLUMNS, missing),
+            (RefusalCode.UNKNOWN_COLUMNS, unknown),
+            (RefusalCode.DOUBLED_COLUMNS, doubled),
+        )
         if names
     ]
-    return f"{'; '.join(parts)}; allowed: {', '.join(COLUMNS)}" if parts else None
 
 
 class _Rows:
@@ -138,8 +143,7 @@ class _Rows:
             if len(fields) == len(self._header):
                 self._row(line, dict(zip(self._header, fields, strict=True)))
             else:
-                text = f"the row has {len(fields)} fields, the header {len(self._header)}"
-                self._faults.append(Fault(line, "", text))
+                self._fault(line, "", RefusalCode.ROW_WIDTH, fields=len(fields), expected=len(self._header))
         return RegistryFile(tuple(self._entries), tuple(sorted(self._faults)), frozenset(self._header))
 
     def _row(self, line: int, cell: Mapping[str, str]) -> None:
@@ -155,16 +159,16 @@ class _Rows:
         rated = self._watts(line, cell["rated_power_w"]) if cell.get("rated_power_w") else None
         wards = tuple(sorted({self._identifier(line, "ward", text) for text in cell.get("ward", "").split()}))
         if is_reserved(ids["device"]):
-            self._fault(line, "device", f"'{ids['device']}' {RESERVED_TEXT}")
+            self._fault(line, "device", RefusalCode.RESERVED_ID, id=ids["device"])
         profile = self._catalogue.get(ids["profile"])
         if profile is None and _IDENTIFIER.fullmatch(ids["profile"]):
             allowed = ", ".join(self._catalogue)
-            self._fault(line, "profile", f"'{ids['profile']}' is not in the catalogue; allowed: {allowed}")
+            self._fault(line, "profile", RefusalCode.UNKNOWN_PROFILE, profile=ids["profile"], allowed=allowed)
         if gateway == ids["device"]:
-            self._fault(line, "gateway", "a device cannot be its own gateway; leave it empty")
+            self._fault(line, "gateway", RefusalCode.OWN_GATEWAY)
         first = self._line_by_device.setdefault(ids["device"], line)
         if first != line:
-            self._fault(line, "device", f"'{ids['device']}' stands already on line {first}")
+            self._fault(line, "device", RefusalCode.DEVICE_TWICE, device=ids["device"], first=first)
         if len(self._faults) > faults_before or profile is None:
             return
         entry = Entry(
@@ -201,29 +205,34 @@ class _Rows:
             here, there = getattr(entry.site, attribute), getattr(first.site, attribute)
             if here != there:
                 here, there = (" ".join(each) if isinstance(each, tuple) else each for each in (here, there))
-                text = (
-                    f"{here!r}, but site '{entry.site.site_id}' has {there!r} on line {first.line}; a site is one place"
+                self._faults.append(
+                    Fault(
+                        entry.line,
+                        column,
+                        worded(
+                            RefusalCode.SITE_TWICE, here=here, there=there, site=entry.site.site_id, line=first.line
+                        ),
+                    )
                 )
-                self._fault(entry.line, column, text)
 
     def _identifier(self, line: int, column: str, text: str) -> str:
         if not _IDENTIFIER.fullmatch(text):
-            self._fault(line, column, f"{text!r:.90} is not an id; {IDENTIFIER_RULE}")
+            self._fault(line, column, RefusalCode.NOT_AN_ID, given=text)
         return text
 
     def _labels(self, line: int, text: str) -> tuple[str, ...]:
         labels = tuple(sorted(set(text.split())))
         for wrong in wrong_labels(labels):
-            self._fault(line, "labels", wrong)
+            self._faults.append(Fault(line, "labels", wrong))
         return labels
 
     def _name(self, line: int, column: str, text: str) -> str:
         if not text:
-            self._fault(line, column, "is empty; a name for people is needed")
+            self._fault(line, column, RefusalCode.NAME_EMPTY)
         elif len(text) > MAX_NAME_CHARACTERS:
-            self._fault(line, column, f"has {len(text)} characters; allowed: {MAX_NAME_CHARACTERS}")
+            self._fault(line, column, RefusalCode.NAME_TOO_LONG, characters=len(text), limit=MAX_NAME_CHARACTERS)
         elif not text.isprintable():
-            self._fault(line, column, f"{text!r:.90} holds control characters or line breaks")
+            self._fault(line, column, RefusalCode.NAME_UNPRINTABLE, given=text)
         return text
 
     def _degrees(self, line: int, column: str, text: str, limit: int) -> float:
@@ -232,8 +241,8 @@ class _Rows:
         except ValueError:
             value = math.nan
         if not -limit <= value <= limit:
-            hint = "; the decimal sign is a point" if "," in text else ""
-            self._fault(line, column, f"{text!r:.40} is not in degrees from -{limit} to {limit}{hint}")
+            code = RefusalCode.DECIMAL_COMMA if "," in text else RefusalCode.NOT_DEGREES
+            self._fault(line, column, code, given=text, limit=limit)
         return value
 
     def _watts(self, line: int, text: str) -> float:
@@ -242,23 +251,18 @@ class _Rows:
         except ValueError:
             value = math.nan
         if not 0 < value <= MAX_RATED_POWER_W:
-            self._fault(line, "rated_power_w", f"{text!r:.40} is not usable; {RATED_POWER_RULE}")
+            self._fault(line, "rated_power_w", RefusalCode.NOT_A_RATED_POWER, given=text, limit=int(MAX_RATED_POWER_W))
         return value
 
     def _time(self, line: int, text: str) -> datetime | None:
         found = _day(text) or _instant(text)
         if found is None or found.year not in _COMMISSIONED_YEARS:
-            years = f"of the years {_COMMISSIONED_YEARS.start} to {_COMMISSIONED_YEARS[-1]}"
-            allowed = f"a day such as 2025-11-23 or a time with offset such as 2025-11-23T07:00:00+07:00, {years}"
-            self._fault(line, "commissioned", f"{text!r:.40} is not usable; allowed: {allowed}")
+            first, last = _COMMISSIONED_YEARS.start, _COMMISSIONED_YEARS[-1]
+            self._fault(line, "commissioned", RefusalCode.NOT_A_COMMISSIONING, given=text, first=first, last=last)
         return found
 
-    def _fault(self, line: int, column: str, text: str) -> None:
-        self._faults.append(Fault(line, column, text))
-
-
-RATED_POWER_RULE: Final = f"allowed: watts above 0 and up to {MAX_RATED_POWER_W:.0f}, or nothing"
-RESERVED_TEXT: Final = "is a name of the platform's own at the broker; take another id"
+    def _fault(self, line: int, column: str, code: RefusalCode, **parameters: Parameter) -> None:
+        self._faults.append(Fault(line, column, worded(code, **parameters)))
 
 
 def is_reserved(device_id: str) -> bool:
@@ -266,16 +270,12 @@ def is_reserved(device_id: str) -> bool:
     return device_id in RESERVED_DEVICE_IDS or device_id.startswith("thubon-")
 
 
-def wrong_labels(labels: Sequence[str]) -> list[str]:
+def wrong_labels(labels: Sequence[str]) -> list[Wording]:
     """What is wrong with some labels."""
-    texts = [
-        f"{label!r:.120} is no label; allowed: a word of lower-case letters, digits, '-', '_', '.', or key=value"
-        for label in labels
-        if not _LABEL.fullmatch(label)
-    ]
+    wrong = [worded(RefusalCode.NOT_A_LABEL, given=label) for label in labels if not _LABEL.fullmatch(label)]
     if len(labels) > MAX_LABELS:
-        texts.append(f"{len(labels)} labels; allowed: {MAX_LABELS}")
-    return texts
+        wrong.append(worded(RefusalCode.TOO_MANY_LABELS, labels=len(labels), limit=MAX_LABELS))
+    return wrong
 
 
 def _day(text: str) -> datetime | None:

@@ -17,8 +17,13 @@ import openpyxl
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.utils.exceptions import InvalidFileException
 
+from devices.refusal_texts import RefusalCode
+from devices.wording import worded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from devices.wording import Wording
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_ROWS: Final = 100_000
@@ -41,10 +46,10 @@ installed, as it is with us; what that refuses is a ValueError."""
 class FileFault(Exception):  # noqa: N818  # not an error of ours: a verdict on a file
     """The file as a whole cannot be read."""
 
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, line: int, wording: Wording) -> None:
+        super().__init__(wording.en)
         self.line = line
-        self.text = text
+        self.wording = wording
 
 
 def read_table(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -57,7 +62,7 @@ def read_table(content: bytes) -> Iterator[tuple[int, list[str]]]:
         FileFault: the file cannot be read, or is larger than is allowed.
     """
     if len(content) > MAX_FILE_BYTES:
-        raise FileFault(1, f"the file has {len(content)} bytes; allowed: {MAX_FILE_BYTES}; split it")
+        raise FileFault(1, worded(RefusalCode.FILE_TOO_LARGE, bytes=len(content), limit=MAX_FILE_BYTES))
     rows = _xlsx_rows(content) if content.startswith(_ZIP) else _csv_rows(content)
     number = 0
     for line, cells in rows:
@@ -65,12 +70,13 @@ def read_table(content: bytes) -> Iterator[tuple[int, list[str]]]:
             continue
         number += 1
         if number > MAX_ROWS + 1:
-            raise FileFault(line, f"more than {MAX_ROWS} rows; split the file")
+            raise FileFault(line, worded(RefusalCode.TOO_MANY_ROWS, limit=MAX_ROWS))
         if len(cells) > MAX_COLUMNS:
-            raise FileFault(line, f"{len(cells)} columns; allowed: {MAX_COLUMNS}")
+            raise FileFault(line, worded(RefusalCode.TOO_MANY_COLUMNS, columns=len(cells), limit=MAX_COLUMNS))
         for text in cells:
             if len(text) > MAX_CELL_CHARACTERS:
-                raise FileFault(line, f"a cell has {len(text)} characters; allowed: {MAX_CELL_CHARACTERS}")
+                long = worded(RefusalCode.CELL_TOO_LONG, characters=len(text), limit=MAX_CELL_CHARACTERS)
+                raise FileFault(line, long)
         yield line, cells
 
 
@@ -130,7 +136,7 @@ def _csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise FileFault(line, "the file is not UTF-8; save it as 'CSV UTF-8'") from None
+        raise FileFault(line, worded(RefusalCode.FILE_NOT_UTF8)) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         line = 1
@@ -139,7 +145,7 @@ def _csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
             # A quoted field may run over several lines, so a row starts where the last one ended.
             line = reader.line_num + 1
     except csv.Error as error:
-        raise FileFault(reader.line_num, f"not CSV: {error}") from None
+        raise FileFault(reader.line_num, worded(RefusalCode.FILE_NOT_CSV, problem=str(error))) from None
 
 
 def _xlsx_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -160,7 +166,7 @@ def _xlsx_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     except FileFault:
         raise
     except _SHEET_ERRORS as error:
-        raise FileFault(1, f"not an XLSX that can be read ({type(error).__name__}); save it as XLSX anew") from None
+        raise FileFault(1, worded(RefusalCode.FILE_NOT_XLSX, problem=type(error).__name__)) from None
 
 
 def _refuse_bombs(content: bytes) -> None:
@@ -168,23 +174,23 @@ def _refuse_bombs(content: bytes) -> None:
         parts = archive.infolist()
         unpacked = 0
         if len(parts) > MAX_PARTS:
-            raise FileFault(1, f"the XLSX has {len(parts)} parts; allowed: {MAX_PARTS}")
+            raise FileFault(1, worded(RefusalCode.XLSX_TOO_MANY_PARTS, parts=len(parts), limit=MAX_PARTS))
         for part in parts:
             # Unpacked rather than believed: the size a part claims is the sender's word.
             with archive.open(part) as stream:
                 while piece := stream.read(1 << 20):
                     unpacked += len(piece)
                     if unpacked > MAX_UNPACKED_BYTES:
-                        raise FileFault(1, f"the XLSX unpacks to more than {MAX_UNPACKED_BYTES} bytes; split it")
+                        raise FileFault(1, worded(RefusalCode.XLSX_UNPACKS_TOO_LARGE, limit=MAX_UNPACKED_BYTES))
 
 
 def _cell_text(line: int, value: Any, kind: str) -> str:
     if value is None:
         return ""
     if kind == "f":
-        raise FileFault(line, "a cell holds a formula; paste values instead")
+        raise FileFault(line, worded(RefusalCode.CELL_FORMULA))
     if kind == "e":
-        raise FileFault(line, f"a cell holds the error {value}")
+        raise FileFault(line, worded(RefusalCode.CELL_ERROR, error=str(value)))
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat()
     if isinstance(value, float) and value.is_integer():

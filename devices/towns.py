@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from devices.change import Change, ChangeError, check_texts, one, shown
 from devices.models import IDENTIFIER_PATTERN
-from devices.registry_file import IDENTIFIER_RULE
+from devices.refusal_texts import RefusalCode
 from devices.steps import Row, Steps, ask
+from devices.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,10 +41,10 @@ def create_town(town_id: str, said: Mapping[str, Any]) -> Steps[Change]:
     """
     yield from ask("lock_registry")
     if not re.fullmatch(IDENTIFIER_PATTERN, town_id):
-        raise ChangeError("wrong", "id", f"{town_id!r:.90} is not an id; {IDENTIFIER_RULE}")
+        raise ChangeError("wrong", "id", worded(RefusalCode.NOT_AN_ID, given=town_id))
     _check(said)
     if (yield from ask("town_record", town_id=town_id)):
-        raise ChangeError("conflict", "id", f"'{town_id}' is taken, perhaps by a retired one; ids are never reused")
+        raise ChangeError("conflict", "id", worded(RefusalCode.ID_TAKEN, id=town_id))
     yield from ask("insert_town", town_id=town_id, **said)
     after = yield from town_record(town_id)
     return Change("town.create", town_id, town_id, None, shown(after))
@@ -84,7 +85,7 @@ def retire_town(town_id: str, version: int | None, *, retired: bool) -> Steps[Ch
     if (before["retired_time"] is not None) == retired:
         return Change(action, town_id, town_id, shown(before), shown(before))
     if retired and before["sites"]:
-        raise ChangeError("conflict", "town", f"{before['sites']} sites are in use there; retire those first")
+        raise ChangeError("conflict", "town", worded(RefusalCode.TOWN_IN_USE, sites=before["sites"]))
     yield from ask("retire_town", town_id=town_id, retired=retired)
     after = yield from town_record(town_id)
     return Change(action, town_id, town_id, shown(before), shown(after))
@@ -96,15 +97,11 @@ def _check(said: Mapping[str, Any]) -> None:
     west, south, east, north = (said[name] for name in ("west", "south", "east", "north"))
     latitude, longitude = said["latitude"], said["longitude"]
     if not all(math.isfinite(value) for value in (west, south, east, north, latitude, longitude)):
-        raise ChangeError("wrong", "bbox", "must be finite numbers, in degrees")
+        raise ChangeError("wrong", "bbox", worded(RefusalCode.BOX_NOT_FINITE))
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):  # noqa: PLR2004 degrees
-        raise ChangeError(
-            "wrong",
-            "bbox",
-            "must be west,south,east,north with -180 <= west < east <= 180, -90 <= south < north <= 90",
-        )
+        raise ChangeError("wrong", "bbox", worded(RefusalCode.BOX_FORM))
     if not (west <= longitude <= east and south <= latitude <= north):
-        raise ChangeError("wrong", "latitude", "the centre must lie inside the town's box")
+        raise ChangeError("wrong", "latitude", worded(RefusalCode.CENTRE_OUTSIDE))
     position = said["position"]
     if position is not None and not 1 <= position <= MAX_POSITION:
-        raise ChangeError("wrong", "position", f"must be 1 to {MAX_POSITION}")
+        raise ChangeError("wrong", "position", worded(RefusalCode.POSITION_RANGE, limit=MAX_POSITION))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.dependencies import Bbox, Cursor, Identifier, Limit, Time, parse_box
 from api.errors import bad_parameter
+from api.invalid import InvalidCode, invalid
 from api.windows import LOCAL_ZONE
 from devices.models import IDENTIFIER_PATTERN, Domain
 from devices.traffic.pcu import DEFAULT_SET, sets_on
@@ -22,9 +23,9 @@ def _day(text: Any) -> Any:
     try:
         day = date.fromisoformat(str(text))
     except ValueError:
-        raise ValueError("must be a local date such as 2026-11-23") from None
+        raise invalid(InvalidCode.DAY_FORM) from None
     if not DATE_MIN <= day <= local_today():
-        raise ValueError(f"must lie between {DATE_MIN} and today, {local_today()} in Asia/Ho_Chi_Minh")
+        raise invalid(InvalidCode.DAY_RANGE, first=str(DATE_MIN), last=str(local_today()))
     return day
 
 

@@ -17,6 +17,8 @@ from api.responses import JsonResponse
 from devices.change import ChangeError
 from devices.claims import claim, give_new_code, installation_step, shown_code
 from devices.label_sheet import STYLE_HASH, label_sheet, labels_steps
+from devices.refusal_texts import RefusalCode
+from devices.wording import worded
 from sql import load_queries
 
 router = APIRouter(prefix="/v1", tags=["registry"])
@@ -124,6 +126,7 @@ async def print_labels(
             count = sum(row["town_id"] == town for row in rows)
             await transaction.audit("device.labels", subject="labels", town=town, after={"labels": count})
     if not rows:
-        raise Problem(HTTPStatus.NOT_FOUND, "there is no such device in service")
+        none = worded(RefusalCode.NONE_IN_SERVICE)
+        raise Problem(HTTPStatus.NOT_FOUND, none.en, wording=none)
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _SHEET_POLICY}
     return Response(label_sheet(rows), media_type="text/html", headers=headers)

@@ -73,7 +73,7 @@ async def import_registry(
     if report.faults and not query.dry_run:
         errors = [
             {"in": "body", "name": f"line {fault.line}" + (f", {fault.column}" if fault.column else ""),
-             "detail": fault.text}
+             "detail": fault.wording.en, **fault.wording.told()}
             for fault in report.faults[:_SHOWN]
         ]  # fmt: skip
         rows = len({fault.line for fault in report.faults})
@@ -145,7 +145,7 @@ async def _import(services: Any, person: Any, content: bytes, *, dry_run: bool) 
     except _RehearsedError:
         return report
     except RegistryError as error:
-        report.faults.append(Fault(1, "", str(error)))
+        report.faults.append(Fault(1, "", error.wording))
     return report
 
 
@@ -176,4 +176,12 @@ def _told(report: ImportReport, *, dry_run: bool) -> Import:
 
 
 def _fault(fault: Fault) -> ImportFault:
-    return {"line": fault.line, "column": fault.column, "detail": fault.text}
+    told = fault.wording.told()
+    return {
+        "line": fault.line,
+        "column": fault.column,
+        "detail": fault.wording.en,
+        "code": told["code"],
+        "parameters": told["parameters"],
+        "text": told["text"],
+    }

@@ -181,7 +181,11 @@ def _page(query: SitesQuery, after: str, site: str | None = None) -> dict[str, A
 
 async def _answer(services: Services, change: Change, status: int = 200) -> JsonResponse:
     rows = await services.database.rows(_QUERIES["site_page"], _page(SitesQuery(retired=True), "", change.subject))
-    answer: ChangedSite = {**_site(rows[0]), "warnings": list(change.warnings)}
+    answer: ChangedSite = {
+        **_site(rows[0]),
+        "warnings": [warning.en for warning in change.warnings],
+        "warning_texts": [{"vi": warning.vi, "en": warning.en} for warning in change.warnings],
+    }
     return JsonResponse(answer, status, etag=answer["version"])
 
 

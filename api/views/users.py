@@ -12,6 +12,7 @@ from api.changes import Change
 from api.dependencies import NoParameters, ServicesDep
 from api.errors import Problem, bad_parameter, not_found
 from api.grants import EVERY_TOWN, Grants, Person, grant_words, only_town, read_grants
+from api.invalid import InvalidCode, invalid_words
 from api.openapi import refusals
 from api.people_queries import NewUser, PageQuery, UserChange, UserPath, roles_of
 from api.people_schemas import User, Users
@@ -67,7 +68,8 @@ async def create_user(
             {"name": wish.name, "display_name": wish.display_name, "password_hash": password_hash},
         )
         if row is None:
-            raise Problem(HTTPStatus.CONFLICT, "this name cannot be taken", name="name", where="body")
+            taken = invalid_words(InvalidCode.NAME_TAKEN)
+            raise Problem(HTTPStatus.CONFLICT, taken.en, name="name", where="body", wording=taken)
         await _grant(change, row["account_id"], grants)
         await change.audit(
             "user.create",
@@ -148,7 +150,8 @@ async def check_towns(change: Change, grants: Grants) -> None:
     towns = [town for town in grants if town != EVERY_TOWN]
     unknown = await change.rows(_QUERIES["unknown_towns"], {"towns": towns})
     if unknown:
-        raise bad_parameter("grants", f"there is no town '{unknown[0]['id']}'", where="body")
+        missing = invalid_words(InvalidCode.NO_SUCH_TOWN, town=unknown[0]["id"])
+        raise bad_parameter("grants", missing, where="body")
 
 
 def columns(grants: Grants) -> dict[str, list[Any]]:

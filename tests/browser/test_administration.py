@@ -40,7 +40,7 @@ async def test_an_account_is_made_changed_and_disabled(enter: Enter, settings: A
     await page.locator("#user-new-password").fill("sông Thu Bồn 1964")
     await page.locator("#user-new-grant-hoi-an").select_option("operator")
     await page.locator("#user-new button[type=submit]").click()
-    await expect(page.locator("#user-new-error")).to_have_text("Tên đăng nhập này không dùng được. Chọn tên khác.")
+    await expect(page.locator("#user-new-error")).to_have_text("Tên đăng nhập này không dùng được; hãy chọn tên khác.")
     await page.locator("#user-new-name").fill("chi.le")
     await page.locator("#user-new button[type=submit]").click()
     row = page.locator("[data-user='chi.le']")

@@ -103,7 +103,7 @@ async def test_a_new_device_gets_a_label_is_claimed_by_it_and_its_first_reading_
     await page.get_by_label("Vĩ độ").fill("15.8766")
     await page.get_by_label("Kinh độ").fill("108.3259")
     await page.locator("#new-device button[type=submit]").click()
-    await expect(page.locator("#new-device-error")).to_contain_text("hoi-an-gauge-1 đã có")
+    await expect(page.locator("#new-device-error")).to_contain_text("Mã 'hoi-an-gauge-1' đã có")
     # The site was made; what is sent again stands on it.
     await expect(page.locator("#new-site")).to_have_value("hoi-an-an-hoi")
     await page.locator("#new-id").fill("hoi-an-gauge-7")
@@ -125,7 +125,7 @@ async def test_a_new_device_gets_a_label_is_claimed_by_it_and_its_first_reading_
     await claim(page, first)
     await expect(page.locator("#claim-error")).to_contain_text("Không có thiết bị nào mang mã này")
     await claim(page, "0000-0000-01")
-    await expect(page.locator("#claim-error")).to_contain_text("Không phải mã trên nhãn")
+    await expect(page.locator("#claim-error")).to_contain_text("Mã trên nhãn: không phải mã trên nhãn")
     await claim(page, "THUBON:" + code.replace("-", "").lower())
     await expect(page.locator("#claim-user")).to_have_text("hoi-an-gauge-7")
     await expect(page.locator("#claim-password")).to_have_text(re.compile(r"^\S{16,}$"))
@@ -185,7 +185,7 @@ async def test_a_file_of_many_is_tried_first_and_imported_when_nothing_in_it_is_
     report, go = page.locator("#import-report"), page.locator("#import-go")
     await attempt(rows[0], rows[1].replace("lamp-controller", "lamp"))
     await expect(report.locator("tbody tr")).to_have_count(1)
-    await expect(report.locator("tbody tr")).to_contain_text("'lamp' is not in the catalogue")
+    await expect(report.locator("tbody tr")).to_contain_text("'lamp' không có trong danh mục hồ sơ thiết bị")
     await expect(report.locator("tbody td").first).to_have_text("3")
     await expect(go).to_be_disabled()
     await attempt(*rows)
@@ -194,3 +194,41 @@ async def test_a_file_of_many_is_tried_first_and_imported_when_nothing_in_it_is_
     await expect(report).to_contain_text("Đã nhập: thiết bị 2 mới")
     stored = seed.connection.execute("select device_id from device where device_id like 'hoi-an-lamp-%' order by 1")
     assert stored.fetchall() == [("hoi-an-lamp-1",), ("hoi-an-lamp-2",)]
+
+
+async def test_what_is_refused_is_said_in_vietnamese_and_after_the_switch_in_english(enter: Enter) -> None:
+    page = await enter("engineer")
+    row = dict.fromkeys(COLUMNS, "")
+    row |= {"device": "hoi-an-x-1", "town": "hoi-an", "site": "hoi-an-x", "site_name": "X", "site_kind": "pole",
+            "latitude": "15,876", "longitude": "108.328", "profile": "lamp", "name": "X"}  # fmt: skip
+    cells = ",".join(f'"{cell}"' for cell in row.values())
+    content = f"{','.join(COLUMNS)}\n{cells}\n".encode()
+    bad_file = {"name": "bad.csv", "mimeType": "text/csv", "buffer": content}
+
+    async def refused() -> tuple[list[str], str]:
+        await page.locator("#open-install").click()
+        await page.locator("#install [data-part=new]").click()
+        await page.locator("#new-profile").select_option("air-station")
+        await page.locator("#new-name").fill(" ")
+        await page.locator("#new-id").fill("hoi-an-x-1")
+        await page.locator("#new-site-search").fill("noi hoi-an-air-1")
+        await expect(page.locator("#new-site")).to_have_value("site-hoi-an-air-1")
+        await page.locator("#new-device button[type=submit]").click()
+        await expect(page.locator("#new-device-error")).not_to_be_empty()
+        await page.locator("#import-open").click()
+        await page.locator("#import-file").set_input_files(bad_file)
+        await page.locator("#import button[type=submit]").click()
+        rows = page.locator("#import-report tbody tr td:last-child")
+        await expect(rows).to_have_count(2)
+        return await rows.all_inner_texts(), await page.locator("#new-device-error").inner_text()
+
+    rows, field = await refused()
+    assert rows[0] == "'15,876' không phải số độ từ -90 đến 90; dấu thập phân là dấu chấm"
+    assert rows[1].startswith("'lamp' không có trong danh mục hồ sơ thiết bị; cho phép: ")
+    assert field == "Tên gọi: phải có ít nhất 1 ký tự."
+    await page.keyboard.press("Escape")
+    await page.locator("[data-language=en]").click()
+    rows, field = await refused()
+    assert rows[0] == "'15,876' is not in degrees from -90 to 90; the decimal sign is a point"
+    assert rows[1].startswith("'lamp' is not in the catalogue; allowed: ")
+    assert field == "Name: must have 1 or more characters."

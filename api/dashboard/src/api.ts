@@ -1,4 +1,5 @@
 import type {
+  Bilingual,
   Device,
   DeviceDetail,
   Domain,
@@ -14,22 +15,33 @@ import type {
   WindowStatistics,
 } from "./types";
 
+/** A refusal in words; `code` is stable. */
+export interface Told {
+  code: string;
+  parameters: Record<string, string | number | Bilingual>;
+  text: Bilingual;
+}
+
+export type FieldError = { name: string; detail: string } & Partial<Told>;
+
 /** An answer that is not a success; `status` 0 means that no answer came. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
     /** Which fields are at fault, where the answer says so. */
-    readonly errors: readonly { name: string; detail: string }[] = [],
+    readonly errors: readonly FieldError[] = [],
+    /** Why, in both languages, where the answer says so. */
+    readonly told: Partial<Told> = {},
   ) {
     super(message);
   }
 }
 
-interface Problem {
+interface Problem extends Partial<Told> {
   title?: string;
   detail?: string;
-  errors?: { name: string; detail: string }[];
+  errors?: FieldError[];
 }
 
 const TIMEOUT_MS = 20_000;
@@ -55,7 +67,7 @@ async function ask(
   if (!response.ok) {
     const problem = (await response.json().catch(() => null)) as Problem | null;
     const detail = problem?.detail ?? problem?.title ?? response.statusText;
-    throw new ApiError(response.status, detail, problem?.errors ?? []);
+    throw new ApiError(response.status, detail, problem?.errors ?? [], problem ?? {});
   }
   return response;
 }

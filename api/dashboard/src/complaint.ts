@@ -1,22 +1,7 @@
-import { ApiError } from "./api";
+import { ApiError, type FieldError } from "./api";
 import { dateTime } from "./format";
-import { t } from "./i18n";
+import { pick, t } from "./i18n";
 import type { StringKey } from "./strings";
-
-/** What the API says, by status and words, and what the operator reads instead; the groups fill the gaps. */
-const WORDS: readonly [number, RegExp, StringKey][] = [
-  [400, /this is no claim code/, "no.misread"],
-  [404, /this claim code/, "no.codeUnknown"],
-  [409, /was claimed by (?<by>.+) at (?<when>\S+);/, "no.claimed"],
-  [409, /'(?<what>[^']+)' is retired/, "no.retired"],
-  [409, /'(?<what>[^']+)' is taken/, "no.taken"],
-  [409, /this name cannot be taken/, "no.nameTaken"],
-  [409, /registered in another town/, "no.otherTown"],
-  [404, /no device '(?<what>[^']+)' knocked/, "no.knockGone"],
-  [404, /there is no device '(?<what>[^']+)'/, "no.device"],
-  [404, /there is no such device in service/, "no.inService"],
-  [400, /is a name of the platform's own/, "no.reserved"],
-];
 
 const BY_STATUS: Readonly<Record<number, StringKey>> = {
   0: "noAnswer",
@@ -49,24 +34,33 @@ const FIELDS: Readonly<Record<string, StringKey>> = {
   search: "searchField",
 };
 
-/** Why the server refused, in the words of who reads the page; what it says beyond that stands after it, in English. */
+/** Rows of a file, as an import names them among its errors. */
+const ROW = /^line (?<line>\d+)(?:, (?<column>.+))?$/;
+
+/** Why the server refused, in the words of who reads the page; English where it has words of no other language. */
 export function complaint(error: unknown): string {
   if (!(error instanceof ApiError)) return t("no.other", { detail: String(error) });
-  for (const [status, words, key] of WORDS) {
-    const found = error.status === status && words.exec(error.message);
-    if (found) {
-      const gaps = { ...found.groups };
-      if (gaps["when"]) gaps["when"] = dateTime(gaps["when"]);
-      return t(key, gaps);
-    }
+  const { code, parameters, text } = error.told;
+  if (code === "claimed-already" && parameters) {
+    return t("no.claimed", { by: String(parameters["by"]), when: dateTime(String(parameters["when"])) });
   }
-  if (error.status === 400 && error.errors.length > 0) {
-    const fields = error.errors.map(({ name, detail }) => {
-      const known = FIELDS[name.split(".")[0] ?? ""];
-      return t("no.field", { field: known ? t(known) : name, detail });
-    });
-    return fields.join(" ");
-  }
+  if (error.status === 400 && error.errors.length > 0) return error.errors.map(wrong).join(" ");
+  if (text) return sentence(pick(text));
   const known = BY_STATUS[error.status];
   return known ? t(known) : t("no.other", { detail: error.message });
+}
+
+/** A text with a capital and a full stop. */
+export const sentence = (text: string): string =>
+  text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+function wrong({ name, detail, text }: FieldError): string {
+  const row = ROW.exec(name)?.groups;
+  const known = FIELDS[name.split(".")[0] ?? ""];
+  const field = row
+    ? [`${t("colLine")} ${row["line"] ?? ""}`, row["column"]].filter(Boolean).join(", ")
+    : known
+      ? t(known)
+      : name;
+  return t("no.field", { field, detail: text ? pick(text) : detail });
 }

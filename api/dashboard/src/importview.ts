@@ -1,7 +1,7 @@
 import { h, setText } from "./dom";
 import { field, form, pressed } from "./forms";
 import { count } from "./format";
-import { t } from "./i18n";
+import { pick, t } from "./i18n";
 import { importFile, type Fault, type Import } from "./registry";
 import { complaint } from "./complaint";
 
@@ -75,6 +75,6 @@ const table = (faults: readonly Fault[]): HTMLElement =>
       {},
       ...faults
         .slice(0, SHOWN)
-        .map((fault) => h("tr", {}, h("td", {}, String(fault.line)), h("td", {}, fault.column), h("td", {}, fault.detail))),
+        .map((fault) => h("tr", {}, h("td", {}, String(fault.line)), h("td", {}, fault.column), h("td", {}, pick(fault.text)))),
     ),
   );

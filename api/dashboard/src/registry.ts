@@ -1,5 +1,5 @@
 import { change, get, segment, send, upload } from "./api";
-import type { Page } from "./types";
+import type { Bilingual, Page } from "./types";
 
 /** A device that sends and that nobody registered. */
 export interface Knock {
@@ -74,7 +74,7 @@ export interface Claim {
 export interface Fault {
   line: number;
   column: string;
-  detail: string;
+  text: Bilingual;
 }
 
 interface Counts {
@@ -114,7 +114,8 @@ export const wards = async (town: string): Promise<Ward[]> =>
   (await get<Page<Ward>>("/v1/wards", { town })).items.filter((ward) => ward.valid_to === null);
 
 /** Answers what to look at: nothing was refused. */
-export const addSite = (site: NewSite): Promise<{ id: string; warnings: string[] }> => send("POST", "/v1/sites", site);
+export const addSite = (site: NewSite): Promise<{ id: string; warning_texts: Bilingual[] }> =>
+  send("POST", "/v1/sites", site);
 
 export const addDevice = (id: string, wish: NewDevice): Promise<{ id: string }> =>
   send("POST", "/v1/devices", { ...wish, id });

@@ -1,7 +1,7 @@
 import { h, setText } from "./dom";
-import { complaint } from "./complaint";
+import { complaint, sentence } from "./complaint";
 import { choice, field } from "./forms";
-import { t } from "./i18n";
+import { pick, t } from "./i18n";
 import { addSite, sites, wards } from "./registry";
 
 const NEW = "+";
@@ -94,7 +94,7 @@ export class SiteChoice {
     await this.fill();
     this.list.value = made.id;
     this.turn();
-    setText(this.note, made.warnings.join(" "));
+    setText(this.note, made.warning_texts.map((text) => sentence(pick(text))).join(" "));
     return made.id;
   }
 

@@ -133,34 +133,12 @@ export const INSTALL_STRINGS = {
   print: { vi: "In nhãn", en: "Print the label" },
   lookAtDevice: { vi: "Xem thiết bị", en: "Look at the device" },
 
-  "no.misread": {
-    vi: "Không phải mã trên nhãn: có ký tự đọc sai. Xem lại nhãn rồi gõ lại.",
-    en: "This is no claim code: one character was misread. Look at the label and type it again.",
-  },
-  "no.codeUnknown": {
-    vi: "Không có thiết bị nào mang mã này; có thể nhãn đã được thay. In lại nhãn.",
-    en: "No device has this code; perhaps its label was replaced. Print it anew.",
-  },
   "no.claimed": {
     vi: "{by} đã nhận thiết bị này lúc {when}. Nếu là máy mới, đổi mã rồi nhận lại.",
     en: "{by} claimed this device at {when}. If the hardware is new, give it a new code.",
   },
-  "no.retired": { vi: "{what} đã ngừng sử dụng.", en: "{what} is out of service." },
-  "no.taken": {
-    vi: "Mã {what} đã có, có thể của thiết bị đã ngừng dùng. Chọn mã khác.",
-    en: "The id {what} is taken, perhaps by a retired one. Choose another.",
-  },
-  "no.nameTaken": { vi: "Tên đăng nhập này không dùng được. Chọn tên khác.", en: "This user name cannot be taken. Choose another." },
-  "no.otherTown": {
-    vi: "Mã này đã đăng ký ở đô thị khác; nhờ người có quyền ở cả hai nơi chuyển.",
-    en: "This id is registered in another town; have it moved by who has the role in both.",
-  },
-  "no.knockGone": { vi: "Thiết bị {what} không còn trong danh sách.", en: "The device {what} is in the list no more." },
-  "no.device": { vi: "Không có thiết bị {what} ở nơi bạn được xem.", en: "There is no device {what} where you may see." },
-  "no.inService": { vi: "Không có thiết bị như vậy đang sử dụng.", en: "There is no such device in service." },
-  "no.reserved": { vi: "Mã này dành cho hệ thống. Chọn mã khác.", en: "This id is the platform's own. Choose another." },
   fieldAnyId: { vi: "Mã", en: "Id" },
-  "no.field": { vi: "{field}: không hợp lệ ({detail}).", en: "{field}: not accepted ({detail})." },
+  "no.field": { vi: "{field}: {detail}.", en: "{field}: {detail}." },
   "no.session": { vi: "Phiên làm việc đã hết. Đăng nhập lại.", en: "Your session has ended. Log in again." },
   "no.role": { vi: "Bạn không có quyền làm việc này.", en: "This takes a role you were not granted." },
   "no.found": { vi: "Không có, hoặc không ở nơi bạn được xem.", en: "It does not exist, or not where you may see." },

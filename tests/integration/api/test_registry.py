@@ -257,7 +257,14 @@ async def test_a_file_is_rehearsed_imported_repeated_and_refused_row_by_row(clie
     assert [(fault["line"], fault["column"]) for fault in told["faults"]] == [(3, "site"), (3, "town"), (3, "town")]
     refused = await client.post("/v1/registry/import", content=bad, headers=CSV)
     assert await detail(refused, 400) == "nothing imported: 3 faults in 1 rows"
-    assert refused.json()["errors"][0]["name"] == "line 3, site"
+    first = refused.json()["errors"][0]
+    assert (first["name"], first["code"], first["parameters"]["site"]) == (
+        "line 3, site",
+        "site-in-other-town",
+        "ha-street",
+    )
+    assert first["text"]["vi"] == "'ha-street' thuộc đô thị 'hoi-an'; hãy đặt mã khác cho điểm lắp đặt"
+    assert [fault["text"]["en"] for fault in told["faults"]] == [fault["detail"] for fault in told["faults"]]
     assert "Content-Type" in await detail(await client.post("/v1/registry/import", content=good, headers={}), 415)
     large = await client.post("/v1/registry/import", content=b"x" * (16 * 1024 * 1024 + 1), headers=CSV)
     assert "at most 16777216 bytes" in await detail(large, 413)
