@@ -33,39 +33,38 @@ class Problem(HTTPException):
     def __init__(
         self,
         status: HTTPStatus,
-        detail: str,
+        detail: str | Wording,
         *,
         name: str | None = None,
         where: str = "query",
         headers: Mapping[str, str] | None = None,
-        wording: Wording | None = None,
+        prefix: str = "",
     ) -> None:
         """Refuse.
 
         Args:
             status: the HTTP status.
-            detail: what is wrong and what is allowed.
+            detail: what is wrong and what is allowed; in both languages and with its code wherever there is a wording.
             name: the parameter at fault, if one is.
             where: `query`, `path` or `body`.
             headers: further headers of the answer.
-            wording: `detail` in both languages, with its code.
+            prefix: what stands before the English text in `detail`.
         """
-        super().__init__(status_code=status, detail=detail, headers=headers)
-        self.told = wording.told() if wording else {}
-        self.errors = [{"in": where, "name": name, "detail": detail, **self.told}] if name else None
+        english = f"{prefix}{detail}"
+        super().__init__(status_code=status, detail=english, headers=headers)
+        self.told = {} if isinstance(detail, str) else detail.told()
+        self.errors = [{"in": where, "name": name, "detail": english, **self.told}] if name else None
 
 
 def bad_parameter(name: str, detail: str | Wording, *, where: str = "query") -> Problem:
     """A 400 that names the parameter."""
-    wording = None if isinstance(detail, str) else detail
-    return Problem(HTTPStatus.BAD_REQUEST, str(detail), name=name, where=where, wording=wording)
+    return Problem(HTTPStatus.BAD_REQUEST, detail, name=name, where=where)
 
 
 def not_found(what: str, identifier: str) -> Problem:
     """A 404 that names what was looked for."""
     code = NO_SUCH.get(what)
-    wording = worded(code, id=identifier) if code else None
-    return Problem(HTTPStatus.NOT_FOUND, f"there is no {what} '{identifier}'", wording=wording)
+    return Problem(HTTPStatus.NOT_FOUND, worded(code, id=identifier) if code else f"there is no {what} '{identifier}'")
 
 
 def problem_response(

@@ -77,8 +77,8 @@ def problem_of(refusal: ChangeError) -> Problem:
     """A refused change as a problem detail."""
     status = _STATUSES[refusal.kind]
     name = refusal.field if refusal.kind == "wrong" else None
-    detail = str(refusal) if name is None else refusal.wording.en
-    return Problem(status, detail, name=name, where="body", wording=refusal.wording)
+    prefix = f"{refusal.field}: " if name is None else ""
+    return Problem(status, refusal.wording, name=name, where="body", prefix=prefix)
 
 
 async def check_device(services: Services, person: Person, device: str) -> str:

@@ -13,8 +13,10 @@ from api.errors import Problem, bad_parameter
 from api.invalid import InvalidCode, invalid, invalid_words
 from devices.changes import MAX_GRACE_S
 from devices.models import IDENTIFIER_PATTERN, MAX_LABELS, MAX_RATED_POWER_W
+from devices.refusal_texts import RefusalCode
 from devices.registry_file import MAX_NAME_CHARACTERS
 from devices.towns import MAX_POSITION
+from devices.wording import worded
 
 SitePath = Annotated[
     str, Path(pattern=f"^{IDENTIFIER_PATTERN}$", description="id of a site", examples=["hoi-an-cua-dai"])
@@ -49,9 +51,7 @@ async def _if_match(
     ] = None,
 ) -> int | None:
     if given is None:
-        raise Problem(
-            HTTPStatus.PRECONDITION_REQUIRED, "send If-Match with the ETag you read, or * to change whatever stands"
-        )
+        raise Problem(HTTPStatus.PRECONDITION_REQUIRED, worded(RefusalCode.IF_MATCH_NEEDED))
     if given.strip() == "*":
         return None
     found = _ETAG.fullmatch(given.strip())

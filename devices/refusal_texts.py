@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 class RefusalCode(StrEnum):
     """Code of a refusal, or of a warning."""
 
+    NOTHING_IMPORTED = "nothing-imported"
+    FILE_TYPE = "file-type"
+    IMPORT_RUNS = "import-runs"
+    UPLOADS_BUSY = "uploads-busy"
+    UPLOAD_SLOW = "upload-slow"
+    UPLOAD_TOO_LARGE = "upload-too-large"
+    IF_MATCH_NEEDED = "if-match-needed"
     FILE_TOO_LARGE = "file-too-large"
     TOO_MANY_ROWS = "too-many-rows"
     TOO_MANY_COLUMNS = "too-many-columns"
@@ -98,6 +105,34 @@ class RefusalCode(StrEnum):
 
 
 REFUSAL_TEXTS: Final[Mapping[RefusalCode, Bilingual]] = {
+    RefusalCode.NOTHING_IMPORTED: Bilingual(
+        "không nhập gì: {faults} lỗi ở {rows} dòng",
+        "nothing imported: {faults} faults in {rows} rows",
+    ),
+    RefusalCode.FILE_TYPE: Bilingual(
+        "hãy gửi text/csv hoặc {other} làm Content-Type",
+        "send text/csv or {other} as Content-Type",
+    ),
+    RefusalCode.IMPORT_RUNS: Bilingual(
+        "đang có một tệp khác được nhập; hãy thử lại khi xong",
+        "another import runs; try again when it has ended",
+    ),
+    RefusalCode.UPLOADS_BUSY: Bilingual(
+        "đang có nhiều tệp khác được gửi lên; hãy thử lại khi xong",
+        "other files are being sent; try again when they have arrived",
+    ),
+    RefusalCode.UPLOAD_SLOW: Bilingual(
+        "tệp không đến kịp trong {seconds} giây",
+        "the file did not arrive within {seconds} s",
+    ),
+    RefusalCode.UPLOAD_TOO_LARGE: Bilingual(
+        "tệp được có tối đa {limit} byte; hãy chia nhỏ tệp",
+        "the file may have at most {limit} bytes; split it",
+    ),
+    RefusalCode.IF_MATCH_NEEDED: Bilingual(
+        "hãy gửi If-Match với ETag đã đọc, hoặc * để sửa bất kể đang có gì",
+        "send If-Match with the ETag you read, or * to change whatever stands",
+    ),
     RefusalCode.FILE_TOO_LARGE: Bilingual(
         "tệp có {bytes} byte, cho phép tối đa {limit}; hãy chia nhỏ tệp",
         "the file has {bytes} bytes; allowed: {limit}; split it",

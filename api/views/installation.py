@@ -126,7 +126,6 @@ async def print_labels(
             count = sum(row["town_id"] == town for row in rows)
             await transaction.audit("device.labels", subject="labels", town=town, after={"labels": count})
     if not rows:
-        none = worded(RefusalCode.NONE_IN_SERVICE)
-        raise Problem(HTTPStatus.NOT_FOUND, none.en, wording=none)
+        raise Problem(HTTPStatus.NOT_FOUND, worded(RefusalCode.NONE_IN_SERVICE))
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _SHEET_POLICY}
     return Response(label_sheet(rows), media_type="text/html", headers=headers)

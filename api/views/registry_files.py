@@ -19,9 +19,11 @@ from api.registry_schemas import Import, ImportFault
 from api.responses import JsonResponse
 from api.views.devices import check_town
 from devices.profiles import load_catalogue
+from devices.refusal_texts import RefusalCode
 from devices.registry import ImportReport, RegistryError, import_steps
 from devices.registry_file import COLUMNS, Fault, read_registry_file
 from devices.sheets import MAX_ROWS, XLSX_TYPE, write_csv, write_xlsx
+from devices.wording import worded
 from sql import load_queries
 
 router = APIRouter(prefix="/v1/registry", tags=["registry"])
@@ -61,9 +63,9 @@ async def import_registry(
     without, a bad row refuses the whole file, and `errors` names the rows.
     """
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _TYPES:
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send text/csv or {XLSX_TYPE} as Content-Type")
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, worded(RefusalCode.FILE_TYPE, other=XLSX_TYPE))
     if _one_at_a_time.locked():
-        detail = "another import runs; try again when it has ended"
+        detail = worded(RefusalCode.IMPORT_RUNS)
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": "10"})
     content = await _upload(request)
     async with _one_at_a_time:
@@ -77,8 +79,8 @@ async def import_registry(
             for fault in report.faults[:_SHOWN]
         ]  # fmt: skip
         rows = len({fault.line for fault in report.faults})
-        detail = f"nothing imported: {len(report.faults)} faults in {rows} rows"
-        return problem_response(HTTPStatus.BAD_REQUEST, detail, errors=errors)
+        detail = worded(RefusalCode.NOTHING_IMPORTED, faults=len(report.faults), rows=rows)
+        return problem_response(HTTPStatus.BAD_REQUEST, detail.en, errors=errors, told=detail.told())
     return JsonResponse(_told(report, dry_run=query.dry_run))
 
 
@@ -112,14 +114,14 @@ async def export_registry(query: Annotated[ExportQuery, Query()], services: Serv
 async def _upload(request: Request) -> bytes:
     """The file, before anything is locked: a sender may stop in the middle of it."""
     if _uploads.locked():
-        detail = "other files are being sent; try again when they have arrived"
+        detail = worded(RefusalCode.UPLOADS_BUSY)
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": "10"})
     async with _uploads:
         try:
             async with asyncio.timeout(_UPLOAD_S):
                 return await _body(request)
         except TimeoutError:
-            detail = f"the file did not arrive within {_UPLOAD_S:.0f} s"
+            detail = worded(RefusalCode.UPLOAD_SLOW, seconds=round(_UPLOAD_S))
             raise Problem(HTTPStatus.REQUEST_TIMEOUT, detail, headers={"Connection": "close"}) from None
 
 
@@ -128,7 +130,7 @@ async def _body(request: Request) -> bytes:
     async for piece in request.stream():
         content += piece
         if len(content) > FILE_BYTES_MAX:
-            detail = f"the file may have at most {FILE_BYTES_MAX} bytes; split it"
+            detail = worded(RefusalCode.UPLOAD_TOO_LARGE, limit=FILE_BYTES_MAX)
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})
     return bytes(content)
 

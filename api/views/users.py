@@ -68,8 +68,7 @@ async def create_user(
             {"name": wish.name, "display_name": wish.display_name, "password_hash": password_hash},
         )
         if row is None:
-            taken = invalid_words(InvalidCode.NAME_TAKEN)
-            raise Problem(HTTPStatus.CONFLICT, taken.en, name="name", where="body", wording=taken)
+            raise Problem(HTTPStatus.CONFLICT, invalid_words(InvalidCode.NAME_TAKEN), name="name", where="body")
         await _grant(change, row["account_id"], grants)
         await change.audit(
             "user.create",

@@ -257,6 +257,10 @@ async def test_a_file_is_rehearsed_imported_repeated_and_refused_row_by_row(clie
     assert [(fault["line"], fault["column"]) for fault in told["faults"]] == [(3, "site"), (3, "town"), (3, "town")]
     refused = await client.post("/v1/registry/import", content=bad, headers=CSV)
     assert await detail(refused, 400) == "nothing imported: 3 faults in 1 rows"
+    assert (refused.json()["code"], refused.json()["text"]["vi"]) == (
+        "nothing-imported",
+        "không nhập gì: 3 lỗi ở 1 dòng",
+    )
     first = refused.json()["errors"][0]
     assert (first["name"], first["code"], first["parameters"]["site"]) == (
         "line 3, site",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 WORDED = {ChangeError: 2, Fault: 2, FileFault: 1, RegistryError: 0}
 """What refuses, and where among its arguments the wording stands."""
+VIEWS = ("registry_files", "sites", "kept_towns", "keeping", "installation", "knocks", "users")
 
 
 def gaps(text: str) -> set[str]:
@@ -71,6 +72,14 @@ def test_no_refusal_of_the_registry_comes_without_a_code() -> None:
     assert plain == []
     for kind in WORDED:
         assert "Wording" in {parameter.annotation for parameter in inspect.signature(kind).parameters.values()}
+
+
+def test_no_view_of_the_registry_refuses_in_english_alone() -> None:
+    views = {f"api/views/{name}.py" for name in VIEWS} | {"api/registry_requests.py", "api/keeping.py"}
+    found = [(where, call) for where, name, call in calls()
+             if where.partition(":")[0] in views and name in {"Problem", "bad_parameter"}]  # fmt: skip
+    assert found
+    assert [where for where, call in found if isinstance(call.args[1], ast.Constant | ast.JoinedStr)] == []
 
 
 def test_every_code_is_told_by_somebody_with_what_fills_its_gaps() -> None:
