@@ -103,6 +103,9 @@ class DevicesQuery(BaseModel):
     profile: Identifier | None = Field(default=None, description="only of this device profile")
     site: Identifier | None = Field(default=None, description="only on this site")
     gateway: Identifier | None = Field(default=None, description="only behind this gateway")
+    fed_by: Identifier | None = Field(
+        default=None, description="only what this cabinet feeds: registered so, or else behind it as its gateway"
+    )
     ward: Identifier | None = Field(
         default=None, description="only in this ward, of whichever version", examples=["hoi-an-2025-hoi-an"]
     )

@@ -168,6 +168,8 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         **_DEVICE,
         "commissioned_time": "2026-03-02T01:00:00Z",
         "rated_power_w": None,
+        "fed_by": None,
+        "feeds": None,
         "retired_time": None,
         "placements": [
             {

@@ -34,6 +34,7 @@ _DEVICE: Final = {
     "labels": ["phase=2"],
     "commissioned_time": "2025-11-01T00:00:00Z",
     "rated_power_w": None,
+    "fed_by": None,
     "retired_time": None,
     "version": 4,
 }

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Header, Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -41,6 +41,7 @@ RatedPower = Annotated[
         examples=[64.0],
     ),
 ]
+FED_BY: Final = "the cabinet of its town that feeds it; null: its gateway where that is one, else not known"
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
@@ -229,6 +230,7 @@ class _DeviceToBe(_Body):
     labels: LabelList = []
     commissioned: Time | None = Field(default=None, description="earlier readings are refused; left out: see there")
     rated_power_w: RatedPower | None = None
+    fed_by: Identifier | None = Field(default=None, description=FED_BY)
 
 
 class NewRegisteredDevice(_DeviceToBe):
@@ -257,6 +259,7 @@ class DeviceChanges(_Body):
     labels: LabelList | None = None
     commissioned: Time | None = None
     rated_power_w: RatedPower | None = None
+    fed_by: Identifier | None = Field(default=None, description=FED_BY)
 
     @field_validator("name", "labels", "commissioned", mode="before")
     @classmethod
@@ -268,7 +271,7 @@ class DeviceChanges(_Body):
     def changes(self) -> dict[str, Any]:
         """New values by field of the record."""
         named = self.model_dump(exclude_unset=True)
-        fields = {"gateway": "gateway_id", "commissioned": "commissioned_time"}
+        fields = {"gateway": "gateway_id", "commissioned": "commissioned_time", "fed_by": "fed_by_id"}
         return {fields.get(name, name): value for name, value in named.items()}
 
 

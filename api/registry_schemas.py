@@ -127,6 +127,7 @@ class KeptDevice(TypedDict):
     rated_power_w: Annotated[
         float | None, Field(description="of a lamp at full light, W; null: that of its profile, or learnt", gt=0)
     ]
+    fed_by: Annotated[str | None, Field(description="the cabinet that feeds it; null: its gateway where that is one")]
     retired_time: datetime | None
     version: Version
 

@@ -287,6 +287,10 @@ class DeviceDetail(DeviceCore):
 
     commissioned_time: datetime
     rated_power_w: Annotated[float | None, Field(description="of a lamp at full light, as registered, W")]
+    fed_by: Annotated[str | None, Field(description="the cabinet that feeds it; null: its gateway where that is one")]
+    feeds: Annotated[
+        int | None, Field(description="how many devices in service it feeds, by their `fed_by`; null: it is no cabinet")
+    ]
     retired_time: datetime | None
     placements: Annotated[list[Placement], Field(description="where it stood and stands, newest first")]
     datastreams: list[Datastream]

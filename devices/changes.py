@@ -16,6 +16,7 @@ from devices.identity.credentials import revoke
 from devices.models import IDENTIFIER_PATTERN, MAX_RATED_POWER_W, Device, Site
 from devices.refusal_texts import RefusalCode
 from devices.registry import (
+    no_cabinet,
     outside,
     sync_steps,
     town_fault,
@@ -41,7 +42,7 @@ _IDENTIFIER: Final = re.compile(IDENTIFIER_PATTERN)
 _SITE_FIELDS: Final = ("site_id", "town_id", "name", "kind", "latitude", "longitude", "labels", "wards")
 _DEVICE_FIELDS: Final = (
     "device_id", "town_id", "site_id", "domain", "name", "reporting_interval_s", "gateway_id", "commissioned_time",
-    "labels", "rated_power_w",
+    "labels", "rated_power_w", "fed_by_id",
 )  # fmt: skip
 
 
@@ -57,6 +58,7 @@ class NewDevice:
     labels: tuple[str, ...] = ()
     commissioned_time: datetime | None = None  # None: now
     rated_power_w: float | None = None  # of a lamp at full light; None: that of its profile, or learnt
+    fed_by_id: str | None = None  # the cabinet that feeds it; None: its gateway where that is one, else not known
 
 
 def create_site(site: Site) -> Steps[Change]:
@@ -128,7 +130,7 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
     """Register a device with the datastreams of its profile.
 
     Raises:
-        ChangeError: its id is taken, its site, profile or gateway cannot be.
+        ChangeError: its id is taken, its site, profile, gateway or cabinet cannot be.
     """
     yield from ask("lock_registry")
     profile = catalogue.get(new.profile_id)
@@ -158,21 +160,26 @@ def create_device(new: NewDevice, catalogue: Mapping[str, DeviceProfile]) -> Ste
         commissioned_time=new.commissioned_time,
         labels=tuple(sorted(set(new.labels))),
         rated_power_w=new.rated_power_w,
+        fed_by_id=new.fed_by_id,
     )
     yield from _check_gateway(device.device_id, device.town_id, new.gateway_id)
-    yield from write_devices([device], [device] if device.gateway_id else [])
+    yield from _check_cabinet(device, catalogue)
+    yield from write_devices([device], [device] if device.gateway_id or device.fed_by_id else [])
     yield from sync_steps(catalogue, [device.device_id])
     after = yield from device_record(device.device_id)
     return Change("device.create", device.device_id, device.town_id, None, shown(after))
 
 
-def change_device(device_id: str, changes: Mapping[str, Any], version: int | None) -> Steps[Change]:
-    """Change a device's name, labels, gateway, commissioning or rated power.
+def change_device(
+    device_id: str, changes: Mapping[str, Any], version: int | None, catalogue: Mapping[str, DeviceProfile]
+) -> Steps[Change]:
+    """Change a device's name, labels, gateway, commissioning, rated power or the cabinet that feeds it.
 
     Args:
         device_id: which.
         changes: new values by field of `Device`.
         version: the version they were made against; None: whatever it is.
+        catalogue: device profiles by id; they tell which devices are cabinets.
 
     Raises:
         ChangeError: see there.
@@ -187,8 +194,11 @@ def change_device(device_id: str, changes: Mapping[str, Any], version: int | Non
         return Change("device.change", device_id, known.town_id, shown(before), shown(before))
     if wanted.gateway_id != known.gateway_id:
         yield from _check_gateway(device_id, known.town_id, wanted.gateway_id)
+    if wanted.fed_by_id != known.fed_by_id:
+        yield from _check_cabinet(wanted, catalogue)
+    if (wanted.gateway_id, wanted.fed_by_id) != (known.gateway_id, known.fed_by_id):
         yield from write_devices([], [wanted])
-    if replace(wanted, gateway_id=known.gateway_id) != known:
+    if replace(wanted, gateway_id=known.gateway_id, fed_by_id=known.fed_by_id) != known:
         yield from ask(
             "change_device",
             device_id=device_id,
@@ -207,7 +217,7 @@ def move_device(
     """Put a device on another site; where that is in another town, its old topics are taken for a while longer.
 
     It keeps id, datastreams and history; who sees which part follows the town at that time. What was refused of it as
-    of the wrong town goes the way again.
+    of the wrong town goes the way again. Its cabinet feeds it no longer once it is in another town.
 
     Args:
         device_id: which.
@@ -229,6 +239,8 @@ def move_device(
     elsewhere = site["town_id"] != before["town_id"]
     if elsewhere and before["carries"]:
         raise ChangeError("conflict", "site", worded(RefusalCode.CARRIES_AND_MOVES, devices=before["carries"]))
+    if elsewhere and before["feeds"]:
+        raise ChangeError("conflict", "site", worded(RefusalCode.FEEDS_AND_MOVES, devices=before["feeds"]))
     yield from _check_gateway(device_id, site["town_id"], gateway_id)
     if (site_id, gateway_id) == (before["site_id"], before["gateway_id"]):
         return Change("device.move", device_id, before["town_id"], shown(before), shown(before))
@@ -260,7 +272,7 @@ def retire_device(device_id: str, version: int | None, *, by: str, retired: bool
         retired: out of service, or back into it.
 
     Raises:
-        ChangeError: devices in service stand behind it, or its site is retired.
+        ChangeError: devices in service stand behind it or are fed by it, or its site or its cabinet is retired.
     """
     yield from ask("lock_registry")
     before = yield from device_record(device_id, version)
@@ -269,8 +281,11 @@ def retire_device(device_id: str, version: int | None, *, by: str, retired: bool
         return Change(action, device_id, before["town_id"], shown(before), shown(before))
     if retired and before["carries"]:
         raise ChangeError("conflict", "device", worded(RefusalCode.CARRIES_AND_RETIRES, devices=before["carries"]))
+    if retired and before["feeds"]:
+        raise ChangeError("conflict", "device", worded(RefusalCode.FEEDS_AND_RETIRES, devices=before["feeds"]))
     if not retired:
         yield from _usable_site(before["site_id"])
+        yield from _cabinet_there(before["fed_by_id"], before["town_id"])
     yield from ask("retire_device", device_id=device_id, retired=retired)
     if retired:
         yield from revoke(device_id, by=by)
@@ -325,6 +340,29 @@ def _check_gateway(device_id: str, town_id: str, gateway_id: str | None) -> Step
             apart = worded(RefusalCode.GATEWAY_IN_OTHER_TOWN, gateway=gateway_id, elsewhere=there, town=town_id)
             raise ChangeError("conflict", "gateway", apart)
         at = rows[0]["gateway_id"] if rows else None
+
+
+def _check_cabinet(device: Device, catalogue: Mapping[str, DeviceProfile]) -> Steps[None]:
+    if device.fed_by_id == device.device_id:
+        raise ChangeError("wrong", "fed_by", worded(RefusalCode.OWN_CABINET))
+    row = yield from _cabinet_there(device.fed_by_id, device.town_id)
+    if row is not None and (wrong := no_cabinet(row["device_id"], row["profile"], catalogue)):
+        raise ChangeError("wrong", "fed_by", wrong)
+
+
+def _cabinet_there(cabinet_id: str | None, town_id: str) -> Steps[Row | None]:
+    if cabinet_id is None:
+        return None
+    rows = yield from ask("select_devices", device_ids=[cabinet_id])
+    if not rows:
+        raise ChangeError("wrong", "fed_by", worded(RefusalCode.CABINET_UNKNOWN, cabinet=cabinet_id))
+    if rows[0]["retired"]:
+        raise ChangeError("conflict", "fed_by", worded(RefusalCode.CABINET_RETIRED, cabinet=cabinet_id))
+    if rows[0]["town_id"] != town_id:
+        there = rows[0]["town_id"]
+        apart = worded(RefusalCode.CABINET_IN_OTHER_TOWN, cabinet=cabinet_id, elsewhere=there, town=town_id)
+        raise ChangeError("conflict", "fed_by", apart)
+    return rows[0]
 
 
 def _check_site(site: Site) -> Steps[None]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _LISTED: Final = 1_000
 _GRACE_H: Final = 72
+_FED_HELP: Final = "the cabinet of its town that feeds it; without it its gateway counts, where that is a cabinet"
 _RATED_HELP: Final = "of a lamp at full light; absent: that of its profile, or learnt from its last days"
 _SIDES: Final = ("west", "south", "east", "north")
 
@@ -64,12 +65,15 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add = commands.add_parser("add", help="register one device")
     _device_options(add, needed=True)
     add.add_argument("--profile", required=True)
-    change = commands.add_parser("change", help="change a device's name, labels or gateway: only what is named")
+    change = commands.add_parser(
+        "change", help="change name, labels, gateway or cabinet of a device: only what is named"
+    )
     change.add_argument("device")
     change.add_argument("--name")
     change.add_argument("--gateway", help="empty: it speaks for itself")
     change.add_argument("--label", action="append", dest="labels", help="all its labels; may be given several times")
     change.add_argument("--rated-power", type=float, dest="rated_power_w", metavar="W", help=_RATED_HELP)
+    change.add_argument("--fed-by", metavar="CABINET", help=f"{_FED_HELP}; empty: none")
     move = commands.add_parser("move", help="put a device on another site, perhaps in another town")
     move.add_argument("device")
     move.add_argument("--site", required=True)
@@ -123,6 +127,7 @@ def _device_options(parser: argparse.ArgumentParser, *, needed: bool) -> None:
     parser.add_argument("--gateway")
     parser.add_argument("--label", action="append", dest="labels")
     parser.add_argument("--rated-power", type=float, dest="rated_power_w", metavar="W", help=_RATED_HELP)
+    parser.add_argument("--fed-by", metavar="CABINET", help=_FED_HELP)
     parser.add_argument("--commissioned", type=_time, help="a time with offset; earlier readings are refused")
 
 
@@ -263,6 +268,7 @@ def _new(options: argparse.Namespace, profile_id: str) -> NewDevice:
         labels=tuple(options.labels or ()),
         commissioned_time=options.commissioned,
         rated_power_w=options.rated_power_w,
+        fed_by_id=options.fed_by or None,
     )
 
 
@@ -270,13 +276,15 @@ def _add(options: argparse.Namespace, catalogue: Mapping[str, DeviceProfile]) ->
     return (yield from create_device(_new(options, options.profile), catalogue))
 
 
-def _change(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[Change]:
+def _change(options: argparse.Namespace, catalogue: Mapping[str, DeviceProfile]) -> Steps[Change]:
     named: dict[str, Any] = {
         name: value for name in ("name", "labels", "rated_power_w") if (value := getattr(options, name)) is not None
     }
     if options.gateway is not None:
         named["gateway_id"] = options.gateway or None
-    return (yield from change_device(options.device, named, None))
+    if options.fed_by is not None:
+        named["fed_by_id"] = options.fed_by or None
+    return (yield from change_device(options.device, named, None, catalogue))
 
 
 def _move(options: argparse.Namespace, _: Mapping[str, DeviceProfile]) -> Steps[Change]:

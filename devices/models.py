@@ -30,6 +30,8 @@ LABEL_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,62}(=[^\s=,;]{1,100})?"
 """Form of a label: a word, or key=value."""
 MAX_LABELS: Final = 20
 MAX_RATED_POWER_W: Final = 100_000.0
+CABINET_PROPERTIES: Final = ("door-open", "circuit-state")
+"""A device of the lighting that observes one of these is a cabinet, which feeds lamps."""
 RESERVED_DEVICE_IDS: Final = frozenset({"ingest", "simulators", "health", "identity", "devices"})
 """Names of our own programs at the broker, as are those that begin with `thubon-`; no device may bear one."""
 
@@ -137,6 +139,11 @@ class DeviceProfile:
     indicative: bool = False  # "trạm tham khảo": no index from it is published as one of a station
     rated_power_w: float | None = None  # of a lamp of this model at full light; None: models differ, or it is no lamp
 
+    @property
+    def is_cabinet(self) -> bool:
+        """Whether it feeds others: a cabinet of the lighting has a door or a circuit."""
+        return self.domain == "lighting" and any(d.property_id in CABINET_PROPERTIES for d in self.datastreams)
+
     def datastream(self, name: str) -> ProfileDatastream | None:
         """The datastream of this name, or None."""
         return next((d for d in self.datastreams if d.name == name), None)
@@ -190,6 +197,7 @@ class Device:
     commissioned_time: datetime | None  # None: the time it is first registered
     labels: tuple[str, ...] = ()
     rated_power_w: float | None = None  # of a lamp at full light; None: that of its profile, or learnt
+    fed_by_id: str | None = None  # the cabinet that feeds it; None: its gateway where that is one, else not known
 
 
 @dataclass(frozen=True, slots=True)

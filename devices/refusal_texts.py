@@ -90,6 +90,13 @@ class RefusalCode(StrEnum):
     GATEWAY_NOT_IN_SERVICE = "gateway-not-in-service"
     GATEWAY_IN_OTHER_TOWN = "gateway-in-other-town"
     GATEWAY_CIRCLE = "gateway-circle"
+    OWN_CABINET = "own-cabinet"
+    CABINET_UNKNOWN = "cabinet-unknown"
+    CABINET_RETIRED = "cabinet-retired"
+    CABINET_IN_OTHER_TOWN = "cabinet-in-other-town"
+    NO_CABINET = "no-cabinet"
+    FEEDS_AND_MOVES = "feeds-and-moves"
+    FEEDS_AND_RETIRES = "feeds-and-retires"
     NO_SUCH_TOWN = "no-such-town"
     NO_SUCH_SITE = "no-such-site"
     NO_SUCH_DEVICE = "no-such-device"
@@ -397,6 +404,34 @@ REFUSAL_TEXTS: Final[Mapping[RefusalCode, Bilingual]] = {
     RefusalCode.GATEWAY_CIRCLE: Bilingual(
         "'{device}' sẽ đứng sau chính nó: {way}",
         "'{device}' would stand behind itself: {way}",
+    ),
+    RefusalCode.OWN_CABINET: Bilingual(
+        "thiết bị không thể tự cấp điện cho chính nó; hãy để trống",
+        "a device cannot feed itself; leave it empty",
+    ),
+    RefusalCode.CABINET_UNKNOWN: Bilingual(
+        "tủ '{cabinet}' chưa đăng ký; hãy đăng ký tủ trước, trong tệp thì thêm một dòng cho nó",
+        "'{cabinet}' is not registered; register the cabinet first, in a file by a row for it",
+    ),
+    RefusalCode.CABINET_RETIRED: Bilingual(
+        "'{cabinet}' đã ngừng sử dụng; hãy ghi một tủ đang hoạt động",
+        "'{cabinet}' is retired; name a cabinet in service",
+    ),
+    RefusalCode.CABINET_IN_OTHER_TOWN: Bilingual(
+        "tủ '{cabinet}' ở đô thị '{elsewhere}', còn thiết bị ở '{town}'",
+        "the cabinet '{cabinet}' is in town '{elsewhere}', the device in '{town}'",
+    ),
+    RefusalCode.NO_CABINET: Bilingual(
+        "'{device}' không phải tủ mà là '{profile}'; cho phép: thiết bị có hồ sơ {allowed}",
+        "'{device}' is no cabinet but '{profile}'; allowed: a device of profile {allowed}",
+    ),
+    RefusalCode.FEEDS_AND_MOVES: Bilingual(
+        "nó cấp điện cho {devices} thiết bị; hãy ghi tủ khác cho chúng trước",
+        "it feeds {devices} devices; give them another cabinet first",
+    ),
+    RefusalCode.FEEDS_AND_RETIRES: Bilingual(
+        "nó cấp điện cho {devices} thiết bị; hãy ghi tủ khác cho chúng hoặc ngừng sử dụng chúng trước",
+        "it feeds {devices} devices; give them another cabinet or retire them first",
     ),
     RefusalCode.NO_SUCH_TOWN: Bilingual(
         "không có đô thị '{id}' ở nơi bạn được xem",

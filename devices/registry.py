@@ -76,6 +76,7 @@ class _Stored:
     retired_sites: frozenset[str]
     taken: frozenset[tuple[str, str]]  # kind and id of what stands somewhere else
     town_by_device: Mapping[str, str]  # of stored devices and of those in the file
+    profile_by_device: Mapping[str, str]  # of the same
 
 
 def read_towns(connection: psycopg.Connection[Any]) -> dict[str, Town]:
@@ -114,8 +115,9 @@ def import_devices(
 def import_steps(file: RegistryFile, catalogue: Mapping[str, DeviceProfile]) -> Steps[ImportReport]:
     """Bring the registry to what the file says: add devices and sites, change names and places, append datastreams.
 
-    What the file does not name stays as it is. An empty `gateway`, `labels`, `ward` or `rated_power_w` takes it away,
-    an absent column leaves it; an empty or absent `commissioned` leaves the stored time, or is now for a new device.
+    What the file does not name stays as it is. An empty `gateway`, `labels`, `ward`, `rated_power_w` or `fed_by` takes
+    it away, an absent column leaves it; an empty or absent `commissioned` leaves the stored time, or is now for a new
+    device.
 
     Args:
         file: as `read_registry_file` gives it; its faults are passed on.
@@ -132,6 +134,7 @@ def import_steps(file: RegistryFile, catalogue: Mapping[str, DeviceProfile]) -> 
     stored = yield from _read_stored(file.entries)
     for entry in file.entries:
         report.faults.extend(_faults(entry, stored))
+        report.faults.extend(_cabinet_faults(entry, stored, catalogue))
         report.warnings.extend(_warnings(entry, stored))
     if report.faults:
         report.faults.sort()
@@ -206,8 +209,9 @@ def device_of(row: dict[str, Any]) -> Device:
 
 def _read_stored(entries: Sequence[Entry]) -> Steps[_Stored]:
     site_ids = sorted({entry.site.site_id for entry in entries})
-    named = {entry.device.device_id: entry.device.town_id for entry in entries}
-    device_ids = sorted(named.keys() | {entry.device.gateway_id for entry in entries if entry.device.gateway_id})
+    named = {entry.device.device_id: entry.device for entry in entries}
+    links = {link for device in named.values() for link in (device.gateway_id, device.fed_by_id) if link}
+    device_ids = sorted(named.keys() | links)
     site_rows = yield from ask("select_sites", site_ids=site_ids)
     device_rows = yield from ask("select_devices", device_ids=device_ids)
     taken = yield from ask("select_taken", device_ids=device_ids, site_ids=site_ids)
@@ -225,7 +229,8 @@ def _read_stored(entries: Sequence[Entry]) -> Steps[_Stored]:
         taken=frozenset((row["kind"], row["id"]) for row in taken)
         - {("device", device_id) for device_id in devices}
         - {("site", site_id) for site_id in sites},
-        town_by_device={device_id: device.town_id for device_id, device in devices.items()} | named,
+        town_by_device={device_id: device.town_id for device_id, device in (devices | named).items()},
+        profile_by_device={device_id: device.profile_id for device_id, device in (devices | named).items()},
     )
 
 
@@ -251,6 +256,34 @@ def _faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
         elif town_id != device.town_id:
             names = {"gateway": device.gateway_id, "elsewhere": town_id, "town": device.town_id}
             yield Fault(line, "gateway", worded(RefusalCode.GATEWAY_IN_OTHER_TOWN, **names))
+
+
+def _cabinet_faults(entry: Entry, stored: _Stored, catalogue: Mapping[str, DeviceProfile]) -> Iterator[Fault]:
+    device, cabinet_id = entry.device, entry.device.fed_by_id
+    if cabinet_id is None:
+        return
+    town_id = stored.town_by_device.get(cabinet_id)
+    wrong: Wording | None
+    if town_id is None:
+        wrong = worded(RefusalCode.CABINET_UNKNOWN, cabinet=cabinet_id)
+    elif cabinet_id in stored.retired:
+        wrong = worded(RefusalCode.CABINET_RETIRED, cabinet=cabinet_id)
+    elif town_id != device.town_id:
+        names = {"cabinet": cabinet_id, "elsewhere": town_id, "town": device.town_id}
+        wrong = worded(RefusalCode.CABINET_IN_OTHER_TOWN, **names)
+    else:
+        wrong = no_cabinet(cabinet_id, stored.profile_by_device[cabinet_id], catalogue)
+    if wrong is not None:
+        yield Fault(entry.line, "fed_by", wrong)
+
+
+def no_cabinet(device_id: str, profile_id: str, catalogue: Mapping[str, DeviceProfile]) -> Wording | None:
+    """Why a device feeds no other; None: it is a cabinet."""
+    profile = catalogue.get(profile_id)
+    if profile is not None and profile.is_cabinet:
+        return None
+    allowed = ", ".join(each.profile_id for each in catalogue.values() if each.is_cabinet)
+    return worded(RefusalCode.NO_CABINET, device=device_id, profile=profile_id, allowed=allowed)
 
 
 def _device_faults(entry: Entry, stored: _Stored) -> Iterator[Fault]:
@@ -345,7 +378,7 @@ def write_sites(sites: Sequence[Site], known: Mapping[str, Site]) -> Steps[None]
 
 def _write_devices(file: RegistryFile, stored: _Stored, report: ImportReport) -> Steps[None]:
     changed: list[Device] = []
-    moved: list[Device] = []  # to another gateway
+    moved: list[Device] = []  # to another gateway or cabinet
     for entry in file.entries:
         known = stored.devices.get(entry.device.device_id)
         wanted = _with_stored(entry.device, known, file) if known else entry.device
@@ -360,7 +393,8 @@ def _write_devices(file: RegistryFile, stored: _Stored, report: ImportReport) ->
         report.notes.append(_note("device", wanted.device_id, known, wanted))
         report.devices_by_town[wanted.town_id] = report.devices_by_town.get(wanted.town_id, 0) + 1
         changed.append(wanted)
-        if wanted.gateway_id != (known.gateway_id if known else None):
+        before = (known.gateway_id, known.fed_by_id) if known else (None, None)
+        if (wanted.gateway_id, wanted.fed_by_id) != before:
             moved.append(wanted)
     yield from write_devices(changed, moved)
 
@@ -370,12 +404,12 @@ def write_devices(changed: Sequence[Device], moved: Sequence[Device]) -> Steps[N
 
     Args:
         changed: what is to be.
-        moved: those of them whose gateway changes.
+        moved: those of them whose gateway or cabinet changes.
     """
     if changed:
         yield from ask("upsert_devices", devices=Jsonb([_device_row(device) for device in changed]))
     if moved:
-        yield from ask("update_gateways", devices=Jsonb([_device_row(device) for device in moved]))
+        yield from ask("update_links", devices=Jsonb([_device_row(device) for device in moved]))
 
 
 def _with_stored(device: Device, known: Device, file: RegistryFile) -> Device:
@@ -385,6 +419,7 @@ def _with_stored(device: Device, known: Device, file: RegistryFile) -> Device:
         gateway_id=device.gateway_id if "gateway" in file.columns else known.gateway_id,
         labels=device.labels if "labels" in file.columns else known.labels,
         rated_power_w=device.rated_power_w if "rated_power_w" in file.columns else known.rated_power_w,
+        fed_by_id=device.fed_by_id if "fed_by" in file.columns else known.fed_by_id,
         commissioned_time=device.commissioned_time or known.commissioned_time,
     )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 REQUIRED_COLUMNS: Final = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
 )  # fmt: skip
-OPTIONAL_COLUMNS: Final = ("gateway", "commissioned", "labels", "ward", "rated_power_w")
+OPTIONAL_COLUMNS: Final = ("gateway", "commissioned", "labels", "ward", "rated_power_w", "fed_by")
 COLUMNS: Final = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 MAX_NAME_CHARACTERS: Final = 200
 
@@ -149,7 +149,10 @@ class _Rows:
     def _row(self, line: int, cell: Mapping[str, str]) -> None:
         faults_before = len(self._faults)
         ids = {column: self._identifier(line, column, cell[column]) for column in ("device", "town", "site", "profile")}
-        gateway = self._identifier(line, "gateway", cell["gateway"]) if cell.get("gateway") else None
+        gateway, fed_by = (
+            self._identifier(line, column, cell[column]) if cell.get(column) else None
+            for column in ("gateway", "fed_by")
+        )
         names = {column: self._name(line, column, cell[column]) for column in ("site_name", "name")}
         kind = self._identifier(line, "site_kind", cell["site_kind"])
         latitude = self._degrees(line, "latitude", cell["latitude"], 90)
@@ -166,6 +169,8 @@ class _Rows:
             self._fault(line, "profile", RefusalCode.UNKNOWN_PROFILE, profile=ids["profile"], allowed=allowed)
         if gateway == ids["device"]:
             self._fault(line, "gateway", RefusalCode.OWN_GATEWAY)
+        if fed_by == ids["device"]:
+            self._fault(line, "fed_by", RefusalCode.OWN_CABINET)
         first = self._line_by_device.setdefault(ids["device"], line)
         if first != line:
             self._fault(line, "device", RefusalCode.DEVICE_TWICE, device=ids["device"], first=first)
@@ -185,6 +190,7 @@ class _Rows:
                 commissioned_time=commissioned,
                 labels=labels,
                 rated_power_w=rated,
+                fed_by_id=fed_by,
             ),
             site=Site(
                 site_id=ids["site"],

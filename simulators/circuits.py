@@ -165,6 +165,7 @@ class CircuitBuilder:
                 "lamp-controller",
                 controller,
                 gateway_id=cabinet_id if is_gateway else None,
+                fed_by_id=cabinet_id,
                 mains=True,
             )
 

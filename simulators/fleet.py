@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REGISTRY_COLUMNS = (
     "device", "town", "site", "site_name", "site_kind", "latitude", "longitude", "profile", "name",
-    "gateway", "commissioned", "labels", "ward",
+    "gateway", "commissioned", "labels", "ward", "fed_by",
 )  # fmt: skip
 COMMISSIONED = "2024-01-01"
 """Day the whole simulated fleet went into service; the meters of the lighting count from it."""
@@ -46,6 +46,7 @@ class SimulatedDevice:
     stamp_lag_s: int = 0  # a report made at t bears the time t less this: the period's start, for those that stamp it
     unpowered: tuple[Span, ...] = ()  # power cuts of its neighbourhood that silence it
     registered: bool = True  # False: a stranger that the registry does not know
+    fed_by_id: str | None = None  # the cabinet on whose circuit it hangs
 
     @property
     def interval_s(self) -> int:
@@ -85,6 +86,7 @@ def registry_csv(fleet: Iterable[SimulatedDevice]) -> str:
                 COMMISSIONED,
                 "coordinates-unverified" if device.coordinates == "unverified" else "",
                 f"{device.town_id}-2019-{device.ward}",
+                device.fed_by_id or "",
             )
         )
     return out.getvalue()

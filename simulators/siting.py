@@ -112,6 +112,7 @@ class TownBuilder:
         instrument: Instrument,
         *,
         gateway_id: str | None = None,
+        fed_by_id: str | None = None,
         mains: bool = False,
         registered: bool = True,
     ) -> SimulatedDevice:
@@ -141,6 +142,7 @@ class TownBuilder:
             stamp_lag_s=lag_s,
             unpowered=self.power_cuts(place.ward) if mains or profile_id in _MAINS else (),
             registered=registered,
+            fed_by_id=fed_by_id,
         )
 
     def power_cuts(self, ward: str) -> tuple[Span, ...]:

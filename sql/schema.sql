@@ -129,12 +129,14 @@ create table device (
   search text not null generated always as (search_text(device_id, name, profile, labels)) stored,
   -- Unlike commissioned_time nobody sets it: what was refused before was not from this device, whatever its name says.
   registered_time timestamptz not null default now(),
-  rated_power_w float8 check (rated_power_w > 0 and rated_power_w <= 100000)  -- of a lamp at full light, where people gave it
+  rated_power_w float8 check (rated_power_w > 0 and rated_power_w <= 100000), -- of a lamp at full light, where people gave it
+  fed_by_key integer references device check (fed_by_key <> device_key)  -- the cabinet; null: its gateway where that is one
 );
 create index device_town_domain_idx on device (town_id, domain, device_id);
 create index device_site_idx on device (site_key);
 create index device_labels_idx on device using gin (labels);
 create index device_gateway_idx on device (gateway_key) where gateway_key is not null;  -- the devices of a gateway
+create index device_fed_by_idx on device (fed_by_key) where fed_by_key is not null;  -- the devices of a cabinet
 
 -- A device's datastreams, in slots: slot n is element n of observation_set.value_by_slot.
 -- Slots are given in the order of the profile, are never reused and never move.

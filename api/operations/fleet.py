@@ -31,6 +31,7 @@ class FleetDevice:
     site: int  # position in `Fleet.sites`
     gateway: int  # position in `Fleet.devices`, -1: none of this domain
     rated_power_w: float | None = None  # as registered
+    fed_by: int = -1  # position in `Fleet.devices` of the cabinet registered with it, -1: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ async def read_fleet(database: Database, town: str, domain: Domain, version: int
             site_at[row["site_id"]],
             at_by_key.get(row["gateway_key"], -1),
             row["rated_power_w"],
+            at_by_key.get(row["fed_by_key"], -1),
         )
         for row in rows
     )

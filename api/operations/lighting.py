@@ -98,7 +98,7 @@ def lighting_figures(fleet: Fleet, present: Present, inputs: Inputs) -> Figures:
         rules=ruling,
     )
     bits = faults.suppress(judged.found.bits, here.cabinet, of_boxes.out, judged.found.unfed, of_boxes.without_supply)
-    add_lamps(figures, fleet, judged, bits, now_us)
+    add_lamps(figures, fleet, here, judged, bits, now_us)
     add_cabinets(figures, fleet, here.cabinet_at, of_boxes, boxes.time_s, gap, now_us)
     observed.add_lighting(figures, fleet, present)
     return figures

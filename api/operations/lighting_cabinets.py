@@ -111,7 +111,7 @@ def add_cabinets(
     for row, device in enumerate(at.tolist()):
         heard_us = None if np.isnan(newest_s[row]) else round(newest_s[row] * 1e6)
         figures.of_site[fleet.devices[device].site] += [
-            _faults_line(fleet.devices[device].device_id, found, row, int(real[row]), now_us, heard_us),
+            _faults_line(fleet, device, found, row, int(real[row]), int(gap.lamps[row]), now_us, heard_us),
             silent_line(0 if found.judged[row] else 1, 1, now_us, heard_us),
             _gap_line(fleet, gap, row, device, now_us),
         ]
@@ -144,7 +144,14 @@ def add_cabinets(
 
 
 def _faults_line(
-    device_id: str, found: cabinets.CabinetFaults, row: int, bits: int, now_us: int, heard_us: int | None
+    fleet: Fleet,
+    device: int,
+    found: cabinets.CabinetFaults,
+    row: int,
+    bits: int,
+    fed: int,
+    now_us: int,
+    heard_us: int | None,
 ) -> Figure:
     faulty = [bit for bit in range(len(cabinets.CABINET_FAULTS)) if bits >> bit & 1]
     names = [cabinets.CABINET_FAULT_NAMES[bit] for bit in faulty]
@@ -165,9 +172,10 @@ def _faults_line(
             severity,
         ),
         detail={
-            "device": device_id,
+            "device": fleet.devices[device].device_id,
             "faults": [cabinets.CABINET_FAULTS[bit] for bit in faulty],
             "silent": not judged,
+            "lamps": fed,
             "dark_lamps": int(found.dark_lamps[row]),
             "suppresses_lamps": bool(found.out[row]),
         },

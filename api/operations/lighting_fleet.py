@@ -9,7 +9,7 @@ import numpy as np
 
 from api.operations.figures import FigureKind, figure, level
 from devices.lighting import faults, lamps
-from devices.models import Bilingual
+from devices.models import CABINET_PROPERTIES, Bilingual
 from devices.profiles import load_catalogue
 
 if TYPE_CHECKING:
@@ -45,17 +45,22 @@ class Installed:
     lamp_profiles: frozenset[str]
     lamp_at: NDArray[np.intp]  # positions in the fleet, ascending; n of them
     cabinet_at: NDArray[np.intp]  # positions in the fleet, ascending
-    cabinet: NDArray[np.intp]  # place in `cabinet_at` of each lamp's cabinet, its gateway; -1: none; shape (n,)
+    cabinet: NDArray[np.intp]  # place in `cabinet_at` of the cabinet that feeds each lamp; -1: not known; shape (n,)
 
 
 def installed(fleet: Fleet) -> Installed:
-    """Find them: lamps tell a state, cabinets have a door or a circuit."""
+    """Find them: lamps tell a state, cabinets have a door or a circuit.
+
+    A lamp is fed by the cabinet registered with it; where none is, by its gateway, if that is a cabinet.
+    """
     lamp_profiles = frozenset(stream.profile for stream in fleet.observing(LAMP_PROPERTY))
     lamp_at = np.flatnonzero([device.profile in lamp_profiles for device in fleet.devices])
-    with_door = {stream.profile for stream in fleet.observing("door-open", "circuit-state")}
+    with_door = {stream.profile for stream in fleet.observing(*CABINET_PROPERTIES)}
     cabinet_at = np.flatnonzero([device.profile in with_door for device in fleet.devices])
     place_of = {device: place for place, device in enumerate(cabinet_at.tolist())}
-    cabinet = np.array([place_of.get(fleet.devices[at].gateway, -1) for at in lamp_at.tolist()], np.intp)
+    of_lamps = [fleet.devices[at] for at in lamp_at.tolist()]
+    feeding = [lamp.fed_by if lamp.fed_by >= 0 else lamp.gateway for lamp in of_lamps]
+    cabinet = np.array([place_of.get(device, -1) for device in feeding], np.intp)
     return Installed(lamp_profiles, lamp_at, cabinet_at, cabinet)
 
 

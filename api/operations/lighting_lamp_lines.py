@@ -61,6 +61,7 @@ class PlainLamps:
     reported: list[int]
     measured: list[int]
     disagrees: list[bool]
+    cabinet: list[str | None]  # the device that feeds it; None: not known
 
 
 def _heard_us(plain: PlainLamps, rows: list[int]) -> int | None:
@@ -97,6 +98,7 @@ def faults_line(plain: PlainLamps, rows: list[int], now_us: int) -> Figure:
                     "silent": not plain.judged[row],
                     "rated_w": None if isnan(plain.rated_w[row]) else plain.rated_w[row],
                     "rated_from": plain.rated_from[row],
+                    "cabinet": plain.cabinet[row],
                 }
                 for row in rows
             ]

@@ -116,12 +116,15 @@ def judge_lamps(
     return Lamps(at, reports, rated, lamps.lamp_states(reports, rated.watts, ruling.lamp), found)
 
 
-def add_lamps(figures: Figures, fleet: Fleet, judged: Lamps, bits: NDArray[np.uint16], now_us: int) -> None:
+def add_lamps(
+    figures: Figures, fleet: Fleet, here: Installed, judged: Lamps, bits: NDArray[np.uint16], now_us: int
+) -> None:
     """State, faults and silence of the lamps of each site, and how many of the town burn and have a fault.
 
     Args:
         figures: to add to.
         fleet: the devices.
+        here: the lamps and their cabinets.
         judged: the lamps.
         bits: of `faults.FAULTS` of each, those of a dead cabinet suppressed.
         now_us: Unix microseconds.
@@ -132,6 +135,7 @@ def add_lamps(figures: Figures, fleet: Fleet, judged: Lamps, bits: NDArray[np.ui
     by_site: dict[int, list[int]] = {}
     for row, device in enumerate(judged.at.tolist()):
         by_site.setdefault(fleet.devices[device].site, []).append(row)
+    boxes = [fleet.devices[device].device_id for device in here.cabinet_at.tolist()]
     plain = PlainLamps(
         [fleet.devices[device].device_id for device in judged.at.tolist()],
         bits.tolist(),
@@ -144,6 +148,7 @@ def add_lamps(figures: Figures, fleet: Fleet, judged: Lamps, bits: NDArray[np.ui
         states.reported.tolist(),
         states.measured.tolist(),
         states.disagrees.tolist(),
+        [boxes[place] if place >= 0 else None for place in here.cabinet.tolist()],
     )
     for site, rows in by_site.items():
         figures.of_site[site] += [

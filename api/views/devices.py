@@ -15,6 +15,7 @@ from api.responses import JsonResponse, from_cursor, to_cursor
 from api.schemas import Device, DeviceDetail, DeviceLatest, Devices
 from api.services import Services
 from devices.models import IDENTIFIER_PATTERN
+from devices.profiles import load_catalogue
 from sql import load_queries
 
 router = APIRouter(prefix="/v1", tags=["devices"], dependencies=[need(Role.VIEWER)])
@@ -38,6 +39,7 @@ async def list_devices(query: Annotated[DevicesQuery, Query()], services: Servic
             "profile": query.profile,
             "site": query.site,
             "gateway": query.gateway,
+            "fed_by": query.fed_by,
             "ward": query.ward,
             "label": query.label,
             "search": (query.search or "").strip(),
@@ -69,11 +71,14 @@ async def read_device(
     row = await find_device(services, device)
     datastreams = await services.database.rows(_QUERIES["device_datastreams"], {"device_key": row["device_key"]})
     key = row["device_key"]
+    profile = load_catalogue().get(row["profile"])
     placements = await services.database.rows(_QUERIES["device_placements"], {"device_key": key})
     answer: DeviceDetail = {
         **device_core(row, await services.registry.reports([key])),
         "commissioned_time": row["commissioned_time"],
         "rated_power_w": row["rated_power_w"],
+        "fed_by": row["fed_by_id"],
+        "feeds": row["feeds"] if profile is not None and profile.is_cabinet else None,
         "retired_time": row["retired_time"],
         "placements": [
             {

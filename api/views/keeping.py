@@ -41,6 +41,7 @@ async def add_device(
         labels=tuple(device.labels),
         commissioned_time=device.commissioned,
         rated_power_w=device.rated_power_w,
+        fed_by_id=device.fed_by,
     )
     change = await keep(services, person, create_device(new, load_catalogue()))
     return JsonResponse(kept_device(change), 201, etag=change.after["version"])
@@ -55,9 +56,12 @@ async def patch_device(
     services: ServicesDep,
     person: PersonDep,
 ) -> JsonResponse:
-    """Change what is named: name, labels, gateway, commissioning, rated power. No gateway may stand behind itself."""
+    """Change what is named: name, labels, gateway, commissioning, rated power, cabinet.
+
+    No gateway may stand behind itself; none but a cabinet of its town may feed it.
+    """
     await check_device(services, person, device)
-    change = await keep(services, person, change_device(device, changes.changes(), version))
+    change = await keep(services, person, change_device(device, changes.changes(), version, load_catalogue()))
     return JsonResponse(kept_device(change), etag=change.after["version"])
 
 
@@ -137,6 +141,7 @@ def kept_device(change: Change) -> KeptDevice:
         "labels": record["labels"],
         "commissioned_time": time("commissioned_time"),
         "rated_power_w": record["rated_power_w"],
+        "fed_by": record["fed_by_id"],
         "retired_time": time("retired_time"),
         "version": record["version"],
     }

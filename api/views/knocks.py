@@ -91,6 +91,7 @@ async def accept(
         labels=tuple(wish.labels),
         commissioned_time=wish.commissioned,
         rated_power_w=wish.rated_power_w,
+        fed_by_id=wish.fed_by,
     )
     change = await keep(services, person, accept_knock(wish.town, new, load_catalogue()))
     return JsonResponse(kept_device(change), 201, etag=change.after["version"])

@@ -221,8 +221,9 @@ def _plain_lighting(fleet: Fleet, town: str, now_s: float) -> tuple[dict[str, Ve
     verdicts: dict[str, Verdict] = {}
     behind: dict[str, list[str]] = defaultdict(list)
     for lamp in lamps:
-        mode = newest(reports_of.get(lamp.gateway_id or "", {}), "cabinet-mode")
-        behind[lamp.gateway_id or ""].append(lamp.device_id)
+        cabinet_id = lamp.fed_by_id or lamp.gateway_id or ""
+        mode = newest(reports_of.get(cabinet_id, {}), "cabinet-mode")
+        behind[cabinet_id].append(lamp.device_id)
         verdicts[lamp.device_id] = judge_lamp(
             reports_of[lamp.device_id],
             rated_w=_rated_power(fleet, lamp, now_s),

@@ -60,6 +60,7 @@ class Registered:
     streams: Mapping[str, Stream]
     site_id: str
     rated_power_w: float | None = None  # of a lamp, as registered
+    fed_by_id: str | None = None  # the cabinet that feeds it, as registered
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class Store:
                 streams=streams[device_id],
                 site_id=row["site_id"],
                 rated_power_w=row["rated_power_w"],
+                fed_by_id=row["fed_by_id"],
             )
         return found
 

@@ -27,6 +27,8 @@ where v.device_id > %(after)s
   and (%(profile)s::text is null or v.profile = %(profile)s)
   and (%(site)s::text is null or v.site_id = %(site)s)
   and (%(gateway)s::text is null or g.device_id = %(gateway)s)
+  and (%(fed_by)s::text is null
+       or coalesce(d.fed_by_key, d.gateway_key) = (select c.device_key from device c where c.device_id = %(fed_by)s))
   and (%(label)s::text is null or v.labels @> array[%(label)s::text])
   and (%(ward)s::text is null or d.site_key in (select w.site_key from site_ward w where w.ward_id = %(ward)s))
   and not exists (
@@ -47,10 +49,15 @@ order by v.device_id;
 -- One device with the times of its life.
 select v.device_key, v.device_id, v.name, v.town_id, v.domain, v.profile, v.site_id, v.site_name, v.site_kind,
        v.latitude, v.longitude, v.state, v.state_since, v.reporting_interval_s, v.phenomenon_time, v.received_time,
-       v.labels, v.version, g.device_id as gateway_id, d.commissioned_time, d.retired_time, d.rated_power_w
+       v.labels, v.version, g.device_id as gateway_id, d.commissioned_time, d.retired_time, d.rated_power_w,
+       c.device_id as fed_by_id,
+       (select count(*)::integer from device f
+        where (f.fed_by_key = v.device_key or (f.fed_by_key is null and f.gateway_key = v.device_key))
+          and f.retired_time is null) as feeds
 from device_live v
 join device d using (device_key)
 left join device g on g.device_key = v.gateway_key
+left join device c on c.device_key = d.fed_by_key
 where v.device_id = %(device)s;
 
 -- name: device_reports

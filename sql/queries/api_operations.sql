@@ -4,8 +4,8 @@ select version from registry_version;
 
 -- name: operations_devices
 -- The devices of one domain of a town that are in service, with their sites, in the order of their keys.
-select d.device_key, d.device_id, d.name, d.profile, d.reporting_interval_s, d.gateway_key, d.rated_power_w, s.site_key, s.site_id,
-       s.name as site_name, s.kind as site_kind, s.latitude, s.longitude
+select d.device_key, d.device_id, d.name, d.profile, d.reporting_interval_s, d.gateway_key, d.rated_power_w,
+       d.fed_by_key, s.site_key, s.site_id, s.name as site_name, s.kind as site_kind, s.latitude, s.longitude
 from device d
 join site s using (site_key)
 where d.town_id = %(town)s

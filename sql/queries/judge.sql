@@ -8,7 +8,7 @@ set local statement_timeout = 0
 
 -- name: devices
 -- The registry as the judge needs it: a row a datastream, and one for each device without any.
-select d.device_id, d.town_id, d.profile, g.device_id as gateway_id,
+select d.device_id, d.town_id, d.profile, g.device_id as gateway_id, c.device_id as fed_by_id,
        extract(epoch from d.commissioned_time)::float8 as commissioned_s, d.retired_time is not null as retired,
        d.reporting_interval_s, d.rated_power_w, p.site_id, p.latitude, p.longitude,
        s.name, s.slot, s.property, s.factor, s.addend, s.lower_bound, s.upper_bound, s.words, s.interval_s, s.period_s,
@@ -16,6 +16,7 @@ select d.device_id, d.town_id, d.profile, g.device_id as gateway_id,
 from device d
 join site p using (site_key)
 left join device g on g.device_key = d.gateway_key
+left join device c on c.device_key = d.fed_by_key
 left join datastream s on s.device_key = d.device_key
 order by d.device_id, s.slot
 

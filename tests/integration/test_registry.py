@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devices.models import DeviceProfile
+    from devices.registry import ImportReport
 
 CATALOGUE = load_catalogue()
 CABINET = "ha-cab,hoi-an,ha-street,Bạch Đằng,cabinet,15.876,108.328,lighting-cabinet,Tủ 1,,2025-01-01"
@@ -161,6 +162,39 @@ def test_a_change_of_name_place_gateway_or_commissioning_is_an_update_and_is_rep
     ).fetchone()
     assert row == ("Đèn 2", "ha-pole", None)
     assert _count(connection, "datastream") == 31
+
+
+def test_an_import_names_the_cabinets_of_lamps_and_refuses_what_cannot_feed_them(
+    run: Any, connection: psycopg.Connection[Any]
+) -> None:
+    run("import", "fleet.csv", rows=(CABINET, LAMP, GAUGE))
+    header = ",".join((*COLUMNS[:11], "fed_by"))
+    alone = LAMP.replace(",ha-cab,", ",,")
+
+    def imported(*rows: str) -> ImportReport:
+        file = read_registry_file("\n".join((header, *rows)).encode(), CATALOGUE)
+        return import_devices(connection, file, CATALOGUE)
+
+    def refused(cabinet_id: str) -> str:
+        (fault,) = imported(f"{alone},{cabinet_id}").faults
+        assert (fault.line, fault.column) == (2, "fed_by")
+        return fault.wording.en
+
+    named = imported(f"{alone},ha-cab")
+    assert (named.faults, named.changes) == (
+        [],
+        ["device ha-lamp: gateway_id ha-cab -> none", "device ha-lamp: fed_by_id none -> ha-cab"],
+    )
+    assert imported(f"{alone},ha-cab").unchanged_devices == 1
+    assert "'nobody' is not registered" in refused("nobody")
+    assert "is in town 'dien-ban', the device in 'hoi-an'" in refused(GAUGE.split(",", 1)[0])
+    assert "a device cannot feed itself" in refused("ha-lamp")
+    connection.execute("update device set retired_time = now() where device_id = 'ha-cab'")
+    assert "'ha-cab' is retired" in refused("ha-cab")
+    other = alone.replace("ha-lamp", "ha-lamp-2")
+    (fault,) = imported(f"{alone},", f"{other},ha-lamp").faults
+    assert "'ha-lamp' is no cabinet but 'lamp-controller'; allowed: a device of profile lighting-cabinet" in str(fault)
+    assert imported(f"{alone},").changes == ["device ha-lamp: fed_by_id ha-cab -> none"]
 
 
 def test_what_the_file_leaves_open_stays_as_it_is(connection: psycopg.Connection[Any], run: Any) -> None:

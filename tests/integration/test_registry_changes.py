@@ -165,6 +165,23 @@ def test_a_gateway_is_given_taken_away_and_never_stands_behind_itself(run: Any, 
     assert "  gateway_id: dev-2 -> none" in run("change", "dev-1", "--gateway", "")[1]
 
 
+def test_a_cabinet_is_named_kept_on_a_move_within_its_town_and_taken_away(run: Any) -> None:
+    for site, name in (("ha-bridge", "Cầu"), ("ha-pole", "Cột")):
+        assert run("site", site, *SITE, "--name", name)[0] == 0
+    assert run("add", "ha-cab", "--site", "ha-bridge", "--profile", "lighting-cabinet", "--name", "Tủ")[0] == 0
+    lamp = ("--site", "ha-bridge", "--profile", "lamp-controller", "--name", "Đèn")
+    assert "fed_by_id: ha-cab" in run("add", "ha-lamp", *lamp, "--fed-by", "ha-cab")[1]
+    assert "fed_by_id" not in run("move", "ha-lamp", "--site", "ha-pole")[1]
+    assert "register the cabinet first" in refused(run, "change", "ha-lamp", "--fed-by", "nobody")
+    assert "is no cabinet" in refused(run, "add", "ha-lamp-2", *lamp, "--fed-by", "ha-lamp")
+    assert run("retire", "ha-lamp")[0] == 0
+    assert run("retire", "ha-cab")[0] == 0
+    assert "'ha-cab' is retired" in refused(run, "reinstate", "ha-lamp")
+    assert run("reinstate", "ha-cab")[0] == 0
+    assert run("reinstate", "ha-lamp")[0] == 0
+    assert "  fed_by_id: ha-cab -> none" in run("change", "ha-lamp", "--fed-by", "")[1].splitlines()
+
+
 def test_what_cannot_be_registered_is_refused_with_its_reason(run: Any, database: Database) -> None:
     register(database.url, devices=1)
     add = ("--site", "site-hoi-an", "--profile", "air-station", "--name", "Trạm")

@@ -218,6 +218,36 @@ async def test_no_gateway_stands_behind_itself(fleet: httpx.AsyncClient) -> None
     assert [device["id"] for device in page["items"]] == ["ha-lamp"]
 
 
+async def test_a_lamp_names_the_cabinet_that_feeds_it_and_leaves_it_with_its_town(fleet: httpx.AsyncClient) -> None:
+    match = {"If-Match": "*"}
+    cabinet = {**DEVICE, "profile": "lighting-cabinet"}
+    lamp = {**DEVICE, "id": "ha-lamp", "profile": "lamp-controller", "fed_by": "ha-cab"}
+    for body in ({**cabinet, "id": "ha-cab"}, {**cabinet, "id": "tk-cab", "site": "tk-bridge"}, lamp):
+        assert (await fleet.post("/v1/devices", json=body)).status_code == 201
+
+    async def refused(status: int, named: str) -> str:
+        return await detail(await fleet.patch("/v1/devices/ha-lamp", json={"fed_by": named}, headers=match), status)
+
+    assert "'nobody' is not registered" in await refused(400, "nobody")
+    assert "'tk-cab' is in town 'tam-ky', the device in 'hoi-an'" in await refused(409, "tk-cab")
+    assert "a device cannot feed itself" in await refused(400, "ha-lamp")
+    allowed = "is no cabinet but 'air-station'; allowed: a device of profile lighting-cabinet"
+    assert allowed in await refused(400, "ha-air")
+    page = checked(schemas.Devices, await fleet.get("/v1/devices?fed_by=ha-cab"))
+    assert [device["id"] for device in page["items"]] == ["ha-lamp"]
+    for device, fed_by, feeds in (("ha-cab", None, 1), ("ha-lamp", "ha-cab", None)):
+        told = checked(schemas.DeviceDetail, await fleet.get(f"/v1/devices/{device}"))
+        assert (told["fed_by"], told["feeds"]) == (fed_by, feeds)
+    away = {"site": "tk-bridge"}
+    assert "it feeds 1 devices" in await detail(await fleet.post("/v1/devices/ha-cab/retire", headers=match), 409)
+    assert "it feeds 1 devices" in await detail(
+        await fleet.post("/v1/devices/ha-cab/move", json=away, headers=match), 409
+    )
+    assert (await fleet.post("/v1/devices/ha-lamp/move", json=away, headers=match)).json()["fed_by"] is None
+    assert (await fleet.post("/v1/devices/ha-cab/retire", headers=match)).status_code == 200
+    assert "'ha-cab' is retired" in await detail(await fleet.post("/v1/devices", json={**lamp, "id": "ha-lamp-2"}), 409)
+
+
 async def test_a_move_to_another_town_tells_until_when_the_old_topic_is_taken_and_keeps_the_history(
     fleet: httpx.AsyncClient, seed: Seed
 ) -> None:
@@ -321,7 +351,7 @@ async def test_the_registry_goes_out_as_csv_and_xlsx_and_comes_back_unchanged(fl
         assert file.status_code == 200
         if kind == "xlsx":
             table = list(openpyxl.load_workbook(io.BytesIO(file.content)).active.values)
-            assert (table[0], table[1][8], table[1][-1]) == (COLUMNS, f"'{name}", 64.5)
+            assert (table[0], table[1][8], table[1][-2]) == (COLUMNS, f"'{name}", 64.5)
         headers = {"Content-Type": content_type}
         told = checked(shapes.Import, await fleet.post("/v1/registry/import", content=file.content, headers=headers))
         assert told["devices"] == {"created": 0, "changed": 0, "unchanged": 1}

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from tests.integration.api.seed import Seed
 
 
+def feed(seed: Seed, lamp: str, cabinet: str) -> None:
+    """Register the cabinet that feeds a lamp."""
+    seed.connection.execute(
+        "update device set fed_by_key = (select device_key from device where device_id = %s) where device_id = %s",
+        [cabinet, lamp],
+    )
+
+
 async def test_traffic_tells_flow_speed_and_what_is_usual(client: httpx.AsyncClient, seed: Seed) -> None:
     seed.device("count", "traffic-counter")
     end = now().replace(second=0, microsecond=0)
@@ -178,11 +186,36 @@ async def test_a_lamp_that_burns_by_day_or_fails_is_named_and_a_sound_one_is_not
     assert (second["figure"]["value"], second["figure"]["level"]["severity"]) == (0, 0)
 
 
+async def test_a_cabinet_without_supply_hides_the_lamps_it_feeds_though_they_speak_for_themselves(
+    client: httpx.AsyncClient, seed: Seed
+) -> None:
+    seed.device("cabinet", "lighting-cabinet")
+    for name in ("fed", "other"):
+        seed.device(name, "lamp-controller")
+        seed.observe(name, ago(seconds=5), {"level": 0.0, "state": 0.0, "voltage": 0.0})
+    seed.observe("cabinet", ago(seconds=5), {"voltage-l1": 0.0, "voltage-l2": 0.0, "voltage-l3": 0.0})
+    feed(seed, "fed", "cabinet")
+
+    view = checked(schemas.DomainView, await client.get("/v1/towns/hoi-an/lighting"))
+    lamp = figure_of((await site_of(client, "site-fed"))["figures"], "lamp-faults")
+    other = figure_of((await site_of(client, "site-other"))["figures"], "lamp-faults")
+    box = figure_of((await site_of(client, "site-cabinet"))["figures"], "cabinet-faults")
+
+    faulty = figure_of(view["figures"], "lamps-faulty")
+    assert (faulty["value"], faulty["detail"]["by_fault"]["supply-voltage"]) == (1, 1)
+    assert faulty["detail"]["by_fault"]["suppressed"] == 1
+    assert [(each["cabinet"], each["faults"]) for each in lamp["detail"]["lamps"]] == [("cabinet", ["suppressed"])]
+    assert [(each["cabinet"], each["faults"]) for each in other["detail"]["lamps"]] == [(None, ["supply-voltage"])]
+    assert (lamp["value"], other["value"]) == (0, 1)
+    assert (box["level"]["id"], box["detail"]["lamps"], box["detail"]["suppresses_lamps"]) == ("supply-lost", 1, True)
+
+
 async def test_a_cabinet_that_reports_each_minute_is_metered_the_whole_night(
     client: httpx.AsyncClient, seed: Seed
 ) -> None:
     for name, profile in (("cabinet", "lighting-cabinet"), ("lamp", "lamp-controller")):
         seed.device(name, profile, commissioned=ago(days=9))
+    feed(seed, "lamp", "cabinet")
     day = (now() + timedelta(hours=7)).date() - timedelta(days=2)
     dusk = datetime(day.year, day.month, day.day, 11, 30, tzinfo=UTC)
     minutes = range(630)
@@ -193,3 +226,5 @@ async def test_a_cabinet_that_reports_each_minute_is_metered_the_whole_night(
 
     assert figure_of(body["figures"], "meter-energy")["value"] == pytest.approx(6.29)
     assert figure_of(body["figures"], "lamps-energy")["value"] == pytest.approx(0.625)
+    gap = figure_of([figure for site in body["sites"] for figure in site["figures"]], "energy-gap")
+    assert (gap["value"], gap["detail"]["lamps"]) == (pytest.approx(100 * (6.29 - 0.625) / 6.29), 1)

@@ -48,8 +48,9 @@ def lamps_of_a_site(bits: list[int]) -> PlainLamps:
     names = [f"lamp-{at}" for at in range(many)]
     states = [0] * many
     none = [False] * many
+    boxes: list[str | None] = ["box"] * many
     return PlainLamps(
-        names, bits, newest_s, judged, [64.0] * many, ("learnt",) * many, states, states, states, states, none
+        names, bits, newest_s, judged, [64.0] * many, ("learnt",) * many, states, states, states, states, none, boxes
     )
 
 

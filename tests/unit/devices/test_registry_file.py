@@ -45,6 +45,14 @@ def test_the_rated_power_of_a_lamp_may_stand_in_the_file() -> None:
     assert [entry.device.rated_power_w for entry in entries] == [64.5, None]
 
 
+def test_the_cabinet_of_a_lamp_may_stand_in_the_file_and_is_not_the_lamp() -> None:
+    header = HEADER + ",fed_by"
+    entries = _read(ROW + ",ha-cab", ROW.replace("ha-1", "ha-2") + ",", header=header).entries
+    assert [entry.device.fed_by_id for entry in entries] == ["ha-cab", None]
+    assert _faults(ROW + ",ha-1", header=header) == ["2: fed_by: a device cannot feed itself; leave it empty"]
+    assert "fed_by: 'Tủ 1' is not an id" in _faults(ROW + ",Tủ 1", header=header)[0]
+
+
 @pytest.mark.parametrize("text", ["0", "-5", "64 W", "nan", "inf", "100001", "64,5"])
 def test_a_rated_power_that_cannot_be_is_refused_with_what_is_allowed(text: str) -> None:
     cell = f'"{text}"' if "," in text else text

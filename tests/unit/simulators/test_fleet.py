@@ -95,6 +95,10 @@ def test_the_registry_takes_the_whole_fleet(fleet: Fleet) -> None:
     wards = {ward for entry in read.entries for ward in entry.site.wards}
     known = (Path(__file__).parents[3] / "sql" / "migrations" / "0009_kept_registry.sql").read_text()
     assert all(f"('{ward}'" in known for ward in wards)
+    lamps = [entry.device for entry in read.entries if entry.device.profile_id == "lamp-controller"]
+    assert lamps
+    assert all(by_id[lamp.fed_by_id or ""].device.profile_id == "lighting-cabinet" for lamp in lamps)
+    assert any(lamp.gateway_id is None for lamp in lamps)
     gateways = {entry.device.gateway_id for entry in read.entries} - {None}
     assert gateways <= {device.device_id for device in fleet}
     assert gateways
