@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import PAGE_LIMIT, Cursor, Identifier, Limit, RejectionsQuery, Time
 from api.errors import bad_parameter
+from api.invalid import InvalidCode, invalid_words
 from devices.reasons import Reason
 
 _LEDGER_SPAN = timedelta(days=1)
@@ -46,7 +47,7 @@ class LedgerQuery(BaseModel):
         last = self.last or datetime.now(UTC)
         first = self.first or last - _LEDGER_SPAN
         if first >= last:
-            raise bad_parameter("to", "must be later than 'from'")
+            raise bad_parameter("to", invalid_words(InvalidCode.SPAN_ORDER))
         return first, last
 
 
@@ -68,5 +69,5 @@ class ReplayWish(BaseModel):
             Problem: 400, the span ends before it begins.
         """
         if self.first is not None and self.last is not None and self.first >= self.last:
-            raise bad_parameter("to", "must be later than 'from'", where="body")
+            raise bad_parameter("to", invalid_words(InvalidCode.SPAN_ORDER), where="body")
         return self.model_dump(mode="python")

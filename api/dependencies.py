@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.errors import bad_parameter
-from api.invalid import InvalidCode, invalid
+from api.invalid import InvalidCode, invalid, invalid_words
 from api.schemas import State
 from api.services import Services
 from devices.models import DATASTREAM_NAME_PATTERN, IDENTIFIER_PATTERN, LABEL_PATTERN, Domain
@@ -138,7 +138,7 @@ class _SpanQuery(BaseModel):
         """
         first, last = self.first or TIME_MIN, self.last or TIME_MAX
         if first >= last:
-            raise bad_parameter("to", "must be later than 'from'")
+            raise bad_parameter("to", invalid_words(InvalidCode.SPAN_ORDER))
         return first, last
 
 
@@ -190,5 +190,5 @@ def single_parameters(request: Request) -> None:
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name in seen:
-            raise bad_parameter(name, "must stand once")
+            raise bad_parameter(name, invalid_words(InvalidCode.REPEATED))
         seen.add(name)

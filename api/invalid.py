@@ -57,6 +57,20 @@ class InvalidCode(StrEnum):
     NAME_TAKEN = "invalid-name-taken"
     EXPIRY = "invalid-expiry"
     ETAG = "invalid-etag"
+    CURSOR = "invalid-cursor"
+    REPEATED = "invalid-repeated"
+    SPAN_ORDER = "invalid-span-order"
+    SPAN_LENGTH = "invalid-span-length"
+    NOT_YET = "invalid-not-yet"
+    UNKNOWN_TOWN = "invalid-unknown-town"
+    UNKNOWN_WARD = "invalid-unknown-ward"
+    WARD_OF_TOWN = "invalid-ward-of-town"
+    UNKNOWN_PROPERTY = "invalid-unknown-property"
+    UNKNOWN_FIGURE = "invalid-unknown-figure"
+    PCU_OF_TRAFFIC = "invalid-pcu-of-traffic"
+    UNKNOWN_PCU_SET = "invalid-unknown-pcu-set"
+    CERTIFICATE_KIND = "invalid-certificate-kind"
+    CERTIFICATE_SUBJECT = "invalid-certificate-subject"
     OTHER = "invalid-other"
 
 
@@ -128,6 +142,47 @@ INVALID_TEXTS: Final[Mapping[InvalidCode, Bilingual]] = {
     ),
     InvalidCode.ETAG: Bilingual(
         'phải là ETag như đã đọc, ví dụ "3", hoặc *', 'must be an ETag as it was read, such as "3", or *'
+    ),
+    InvalidCode.CURSOR: Bilingual(
+        "con trỏ không biết; hãy dùng giá trị 'next' của câu trả lời trước",
+        "unknown cursor; use the value of 'next' of an earlier answer",
+    ),
+    InvalidCode.REPEATED: Bilingual("chỉ được có một lần", "must stand once"),
+    InvalidCode.SPAN_ORDER: Bilingual("phải sau 'from'", "must be later than 'from'"),
+    InvalidCode.SPAN_LENGTH: Bilingual(
+        "khoảng thời gian được dài tối đa {days} ngày", "the span may be {days} days at most"
+    ),
+    InvalidCode.NOT_YET: Bilingual("không được sau hiện tại, {now}", "must not be later than now, {now}"),
+    InvalidCode.UNKNOWN_TOWN: Bilingual(
+        "không có đô thị '{town}'; các đô thị: {allowed}", "there is no town '{town}'; towns: {allowed}"
+    ),
+    InvalidCode.UNKNOWN_WARD: Bilingual(
+        "không có phường, xã '{ward}' ở đây; cho phép: {allowed}", "there is no ward '{ward}' here; allowed: {allowed}"
+    ),
+    InvalidCode.WARD_OF_TOWN: Bilingual(
+        "{town} không có phường, xã '{ward}'; cho phép: {allowed}", "{town} has no ward '{ward}'; allowed: {allowed}"
+    ),
+    InvalidCode.UNKNOWN_PROPERTY: Bilingual(
+        "'{property}' không phải đại lượng quan trắc nào; cho phép: {allowed}",
+        "'{property}' is no observed property; allowed: {allowed}",
+    ),
+    InvalidCode.UNKNOWN_FIGURE: Bilingual(
+        "'{figure}' không phải chỉ tiêu nào của {domain}; cho phép: {allowed}",
+        "'{figure}' is no figure of {domain}; allowed: {allowed}",
+    ),
+    InvalidCode.PCU_OF_TRAFFIC: Bilingual(
+        "chỉ giao thông tính theo đơn vị xe con quy đổi; hãy bỏ tham số này",
+        "only traffic is told in passenger car units; leave it out",
+    ),
+    InvalidCode.UNKNOWN_PCU_SET: Bilingual(
+        "'{given}' không phải bộ hệ số có hiệu lực ngày {day}; cho phép: {allowed}",
+        "'{given}' is no set of coefficients that holds on {day}; allowed: {allowed}",
+    ),
+    InvalidCode.CERTIFICATE_KIND: Bilingual(
+        "chỉ đi cùng kind 'certificate', ngoài ra không", "stands with kind 'certificate' and with no other"
+    ),
+    InvalidCode.CERTIFICATE_SUBJECT: Bilingual(
+        "chủ thể của chứng thư là '{subject}', không phải thiết bị này", "its subject is '{subject}', not this device"
     ),
     InvalidCode.OTHER: Bilingual("không dùng được", "cannot be taken"),
 }

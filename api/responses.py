@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from api.errors import Problem, bad_parameter
+from api.invalid import InvalidCode, invalid_words
 
 Key = TypeVar("Key")
 
@@ -81,4 +82,4 @@ def from_cursor(cursor: str, shape: type[Key]) -> Key:
 
 
 def _unknown_cursor() -> Problem:
-    return bad_parameter("cursor", "unknown cursor; use the value of 'next' of an earlier answer")
+    return bad_parameter("cursor", invalid_words(InvalidCode.CURSOR))

@@ -209,7 +209,7 @@ REFUSAL_TEXTS: Final[Mapping[RefusalCode, Bilingual]] = {
         "'{device}' stands already on line {first}",
     ),
     RefusalCode.SITE_TWICE: Bilingual(
-        "là {here!r}, nhưng điểm lắp đặt '{site}' ở dòng {line} ghi {there!r}; một điểm chỉ là một nơi",
+        "là {here!r}, nhưng vị trí '{site}' ở dòng {line} ghi {there!r}; một vị trí chỉ là một nơi",
         "{here!r}, but site '{site}' has {there!r} on line {line}; a site is one place",
     ),
     RefusalCode.NOT_AN_ID: Bilingual(
@@ -300,7 +300,7 @@ REFUSAL_TEXTS: Final[Mapping[RefusalCode, Bilingual]] = {
         "'{town}' is retired; allowed: {allowed}",
     ),
     RefusalCode.TOWN_IN_USE: Bilingual(
-        "còn {sites} điểm lắp đặt đang dùng ở đó; hãy ngừng sử dụng chúng trước",
+        "còn {sites} vị trí đang dùng ở đó; hãy ngừng sử dụng chúng trước",
         "{sites} sites are in use there; retire those first",
     ),
     RefusalCode.BOX_NOT_FINITE: Bilingual(
@@ -320,19 +320,19 @@ REFUSAL_TEXTS: Final[Mapping[RefusalCode, Bilingual]] = {
         "must be 1 to {limit}",
     ),
     RefusalCode.SITE_TAKEN: Bilingual(
-        "mã '{site}' đã có; hãy đặt mã khác cho điểm lắp đặt",
+        "mã '{site}' đã có; hãy đặt mã khác cho vị trí",
         "'{site}' is taken; give the site another id",
     ),
     RefusalCode.SITE_IN_OTHER_TOWN: Bilingual(
-        "'{site}' thuộc đô thị '{town}'; hãy đặt mã khác cho điểm lắp đặt",
+        "'{site}' thuộc đô thị '{town}'; hãy đặt mã khác cho vị trí",
         "'{site}' stands in town '{town}'; give the site another id",
     ),
     RefusalCode.SITE_UNKNOWN: Bilingual(
-        "không có điểm lắp đặt '{site}'; hãy tạo trước",
+        "không có vị trí '{site}'; hãy tạo trước",
         "there is no site '{site}'; create it first",
     ),
     RefusalCode.SITE_RETIRED: Bilingual(
-        "điểm lắp đặt '{site}' đã ngừng sử dụng; hãy chọn điểm khác, hoặc đưa nó trở lại trước",
+        "vị trí '{site}' đã ngừng sử dụng; hãy chọn vị trí khác, hoặc đưa nó trở lại trước",
         "'{site}' is retired; take another site, or bring it back first",
     ),
     RefusalCode.SITE_IN_USE: Bilingual(
@@ -438,7 +438,7 @@ REFUSAL_TEXTS: Final[Mapping[RefusalCode, Bilingual]] = {
         "there is no town '{id}'",
     ),
     RefusalCode.NO_SUCH_SITE: Bilingual(
-        "không có điểm lắp đặt '{id}' ở nơi bạn được xem",
+        "không có vị trí '{id}' ở nơi bạn được xem",
         "there is no site '{id}'",
     ),
     RefusalCode.NO_SUCH_DEVICE: Bilingual(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.dependencies import Bbox, Cursor, Identifier, Limit, Time, parse_box
 from api.errors import bad_parameter
-from api.invalid import InvalidCode, invalid
+from api.invalid import InvalidCode, invalid, invalid_words
 from api.windows import LOCAL_ZONE
 from devices.models import IDENTIFIER_PATTERN, Domain
 from devices.traffic.pcu import DEFAULT_SET, sets_on
@@ -72,11 +72,11 @@ def check_pcu_set(given: str | None, day: date, *, traffic: bool) -> str | None:
     if given is None or given == DEFAULT_SET:
         return None
     if not traffic:
-        raise bad_parameter("pcu_set", "only traffic is told in passenger car units; leave it out")
+        raise bad_parameter("pcu_set", invalid_words(InvalidCode.PCU_OF_TRAFFIC))
     allowed = sets_on(day)
     if given not in allowed:
-        text = f"'{given}' is no set of coefficients that holds on {day}; allowed: {', '.join(allowed)}"
-        raise bad_parameter("pcu_set", text)
+        unknown = invalid_words(InvalidCode.UNKNOWN_PCU_SET, given=given, day=str(day), allowed=", ".join(allowed))
+        raise bad_parameter("pcu_set", unknown)
     return given
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.access import PersonDep, Role, need
 from api.dependencies import TIME_MAX, TIME_MIN, ServicesDep
 from api.errors import bad_parameter
+from api.invalid import InvalidCode, invalid_words
 from api.openapi import refusals
 from api.people_queries import AuditQuery
 from api.people_schemas import AuditEntry, AuditPage
@@ -35,7 +36,7 @@ async def read_audit(query: Annotated[AuditQuery, Query()], person: PersonDep, s
     """Changes and refused attempts, newest first, of the towns one administers."""
     first, last = query.first or TIME_MIN, query.last or TIME_MAX
     if first >= last:
-        raise bad_parameter("to", "must be later than 'from'")
+        raise bad_parameter("to", invalid_words(InvalidCode.SPAN_ORDER))
     micros, key = from_cursor(query.cursor, tuple[int, int]) if query.cursor else (None, _KEY_MAX)
     async with services.changes.transaction(person) as change:
         rows = await change.rows(

@@ -20,6 +20,7 @@ from api.credential_schemas import (
 from api.dependencies import Cursor, DevicePath, Limit, NoParameters, ServicesDep
 from api.errors import Problem, bad_parameter, not_found
 from api.grants import Person
+from api.invalid import InvalidCode, invalid_words
 from api.keeping import drive
 from api.openapi import refusals
 from api.responses import JsonResponse, from_cursor, to_cursor
@@ -86,7 +87,7 @@ async def issue_credential(
 ) -> JsonResponse:
     """One more credential, in force at the broker within two seconds; those the device has stay as they are."""
     if (wish.kind == "certificate") != (wish.certificate is not None):
-        raise bad_parameter("certificate", "stands with kind 'certificate' and with no other", where="body")
+        raise bad_parameter("certificate", invalid_words(InvalidCode.CERTIFICATE_KIND), where="body")
     if wish.certificate is None:
         return await _issue(services, person, device, None)
     certificate = _read(wish.certificate, device)
@@ -196,7 +197,9 @@ def _read(pem: str, device: str) -> Certificate:
     except CertificateError as error:
         raise bad_parameter("certificate", str(error), where="body") from None
     if certificate.device_id != device:
-        raise bad_parameter("certificate", f"its subject is '{certificate.device_id}', not this device", where="body")
+        raise bad_parameter(
+            "certificate", invalid_words(InvalidCode.CERTIFICATE_SUBJECT, subject=certificate.device_id), where="body"
+        )
     return certificate
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import DictRow
 from api.access import Role, need
 from api.dependencies import DevicePath, DevicesQuery, NoParameters, ServicesDep
 from api.errors import bad_parameter, not_found
+from api.invalid import InvalidCode, invalid_words
 from api.openapi import refusals
 from api.registry import datastream_shape, device_core
 from api.responses import JsonResponse, from_cursor, to_cursor
@@ -138,4 +139,7 @@ async def check_town(services: Services, town: str | None) -> None:
         return
     towns, _ = await services.registry.towns(retired=True)
     if town not in {known["id"] for known in towns}:
-        raise bad_parameter("town", f"there is no town '{town}'; towns: {', '.join(known['id'] for known in towns)}")
+        raise bad_parameter(
+            "town",
+            invalid_words(InvalidCode.UNKNOWN_TOWN, town=town, allowed=", ".join(known["id"] for known in towns)),
+        )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.access import Role, need
 from api.dependencies import ServicesDep, TownPath
 from api.errors import bad_parameter, not_found
+from api.invalid import InvalidCode, invalid_words
 from api.openapi import refusals
 from api.operations.board import WORST_SHOWN, Board
 from api.operations.domains import INDICES
@@ -101,10 +102,12 @@ async def read_ranking(
     """By the severity of each site's worst figure, or by one figure, those that have it; without a value last."""
     allowed = INDICES[domain].ranked_by
     if query.by is not None and query.by not in allowed:
-        raise bad_parameter("by", f"'{query.by}' is no figure of {domain}; allowed: {', '.join(allowed)}")
+        raise bad_parameter(
+            "by", invalid_words(InvalidCode.UNKNOWN_FIGURE, figure=query.by, domain=domain, allowed=", ".join(allowed))
+        )
     (after,) = from_cursor(query.cursor, tuple[int]) if query.cursor else (0,)
     if after < 0:
-        raise bad_parameter("cursor", "unknown cursor; use the value of 'next' of an earlier answer")
+        raise bad_parameter("cursor", invalid_words(InvalidCode.CURSOR))
     board = await find_board(services, town, domain, query.pcu_set)
     chosen = await choose_sites(services, board, query.ward, query.box())
     here = {state["site"]["id"] for state, is_here in zip(board.sites, chosen.tolist(), strict=True) if is_here}
@@ -182,7 +185,9 @@ async def choose_sites(
             row["ward_id"] for row in await services.database.rows(_QUERIES["operations_wards"], {"town": board.town})
         ]
         if ward not in wards:
-            raise bad_parameter("ward", f"{board.town} has no ward '{ward}'; allowed: {', '.join(wards)}")
+            raise bad_parameter(
+                "ward", invalid_words(InvalidCode.WARD_OF_TOWN, town=board.town, ward=ward, allowed=", ".join(wards))
+            )
         rows = await services.database.rows(_QUERIES["operations_ward_sites"], {"ward": ward})
         chosen &= np.isin([site.site_key for site in board.fleet.sites], [row["site_key"] for row in rows])
     if box is not None:

@@ -9,6 +9,7 @@ from api.access import Role, need
 from api.dependencies import DatastreamPath, ServicesDep, StatisticsQuery
 from api.errors import bad_parameter
 from api.history_schemas import Statistics
+from api.invalid import InvalidCode, invalid_words
 from api.openapi import refusals
 from api.registry import datastream_shape
 from api.responses import JsonResponse, from_cursor, from_micros, to_cursor, to_micros
@@ -42,9 +43,9 @@ async def list_statistics(
     last = query.last or now
     first = query.first or last - DEFAULT_SPAN
     if first >= last:
-        raise bad_parameter("to", "must be later than 'from'")
+        raise bad_parameter("to", invalid_words(InvalidCode.SPAN_ORDER))
     if last - first > SPAN_MAX:
-        raise bad_parameter("from", f"the span may be {SPAN_MAX.days} days at most")
+        raise bad_parameter("from", invalid_words(InvalidCode.SPAN_LENGTH, days=SPAN_MAX.days))
     found = await find_datastream(services, datastream)
     resolution: ChosenResolution = (
         choose_resolution(first, last, found["interval_s"]) if query.resolution == "auto" else query.resolution

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from api.access import Role, need
 from api.dependencies import ServicesDep
 from api.errors import bad_parameter
+from api.invalid import InvalidCode, invalid_words
 from api.openapi import refusals
 from api.operations.aggregate import Asked
 from api.operations.queries import TownStatisticsQuery
@@ -43,18 +44,20 @@ async def read_town_statistics(query: Annotated[TownStatisticsQuery, Query()], s
     """
     if query.property not in load_observed_properties():
         allowed = ", ".join(load_observed_properties())
-        raise bad_parameter("property", f"'{query.property}' is no observed property; allowed: {allowed}")
+        raise bad_parameter(
+            "property", invalid_words(InvalidCode.UNKNOWN_PROPERTY, property=query.property, allowed=allowed)
+        )
     await check_town(services, query.town)
     await _check_ward(services, query)
     now = datetime.now(UTC)
     last = min(query.last or now, now)
     if query.first is not None and query.first > now:
-        raise bad_parameter("from", f"must not be later than now, {now.isoformat(timespec='seconds')}")
+        raise bad_parameter("from", invalid_words(InvalidCode.NOT_YET, now=now.isoformat(timespec="seconds")))
     first = query.first or (query.last or now) - DEFAULT_SPAN
     if query.first is not None and query.last is not None and query.first >= query.last:
-        raise bad_parameter("to", "must be later than 'from'")
+        raise bad_parameter("to", invalid_words(InvalidCode.SPAN_ORDER))
     if (query.last or now) - first > SPAN_MAX:
-        raise bad_parameter("from", f"the span may be {SPAN_MAX.days} days at most")
+        raise bad_parameter("from", invalid_words(InvalidCode.SPAN_LENGTH, days=SPAN_MAX.days))
     resolution: ChosenResolution = "PT1H" if (query.last or now) - first <= HOURS_UP_TO else "P1D"
     if query.resolution != "auto":
         resolution = query.resolution
@@ -98,4 +101,4 @@ async def _check_ward(services: Services, query: TownStatisticsQuery) -> None:
             rows = await services.database.rows(_QUERIES["operations_wards"], {"town": town["id"]})
             wards += [row["ward_id"] for row in rows]
     if query.ward not in wards:
-        raise bad_parameter("ward", f"there is no ward '{query.ward}' here; allowed: {', '.join(wards)}")
+        raise bad_parameter("ward", invalid_words(InvalidCode.UNKNOWN_WARD, ward=query.ward, allowed=", ".join(wards)))

@@ -297,7 +297,7 @@ async def test_a_file_is_rehearsed_imported_repeated_and_refused_row_by_row(clie
         "site-in-other-town",
         "ha-street",
     )
-    assert first["text"]["vi"] == "'ha-street' thuộc đô thị 'hoi-an'; hãy đặt mã khác cho điểm lắp đặt"
+    assert first["text"]["vi"] == "'ha-street' thuộc đô thị 'hoi-an'; hãy đặt mã khác cho vị trí"
     assert [fault["text"]["en"] for fault in told["faults"]] == [fault["detail"] for fault in told["faults"]]
     assert "Content-Type" in await detail(await client.post("/v1/registry/import", content=good, headers={}), 415)
     large = await client.post("/v1/registry/import", content=b"x" * (16 * 1024 * 1024 + 1), headers=CSV)
