@@ -139,12 +139,12 @@ def judged(method: str, path: str, status: int, text: str, enough: bool, town: s
     (other,) = set(TOWNS) - {town}
     said = without_attempts(text) if path == "/v1/audit" and status == 200 else text
     if status >= 400:
-        # What was asked for may come back in a refusal, in quotes: it is what the asker said.
+        # What was asked for may come back in a refusal, in quotes or as a parameter: it is what the asker said.
         body = told(BODIES.get((method, path)), target)
         asked = f"{address(path, target)} {body if isinstance(body, str) else json.dumps(body)}"
         words = re.findall(r"[\w.:-]+", asked)
         for word in {*words, target}:
-            said = said.replace(f"'{word}'", "")
+            said = said.replace(f"'{word}'", "").replace(f':"{word}"', "")
     rules = {
         f"tells of {other}: {said[:300]}": WORDS[other].search(said) is None,
         "without the role": enough or status in {403, 404},
