@@ -135,6 +135,7 @@ REGISTRY_EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         "sites": _COUNTS,
         "datastreams": {"created": 12, "changed": 0, "unchanged": 0},
         "changes": [],
+        "change_texts": [],
         "warnings": [],
         "faults": [
             {

@@ -168,7 +168,8 @@ class Import(TypedDict):
     devices: ImportCounts
     sites: Annotated[ImportCounts, Field(description="`unchanged` counts those the file names")]
     datastreams: Annotated[ImportCounts, Field(description="`unchanged` is always 0: they are not counted")]
-    changes: Annotated[list[str], Field(description="a line a changed attribute; the first 1,000")]
+    changes: Annotated[list[str], Field(description="a line a changed attribute, English; the first 1,000")]
+    change_texts: Annotated[list[Name], Field(description="`changes` in both languages")]
     warnings: Annotated[list[ImportFault], Field(description="the first 1,000")]
     faults: Annotated[list[ImportFault], Field(description="every bad row; the first 1,000. Empty: it can be imported")]
     fault_count: Annotated[int, Field(description="all of them", ge=0)]

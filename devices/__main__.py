@@ -166,7 +166,7 @@ def _import(
 
 def _summary(report: ImportReport) -> list[str]:
     return [
-        *report.changes,
+        *(change.en for change in report.changes),
         f"devices: {report.new_devices} new, {report.changed_devices} changed, {report.unchanged_devices} unchanged",
         f"sites: {report.new_sites} new, {report.changed_sites} changed",
         f"datastreams: {report.datastreams.appended} appended, {report.datastreams.updated} updated",

@@ -6,12 +6,13 @@ write only where something changes, so that repeating an import touches no row.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from devices.differences import differences
 from devices.models import Bilingual, Device, Site, Town, Ward
 from devices.queries import load_query
 from devices.refusal_texts import RefusalCode
@@ -58,7 +59,9 @@ class ImportReport:
     new_devices: int = 0
     changed_devices: int = 0
     unchanged_devices: int = 0
-    changes: list[str] = field(default_factory=list)  # a line for each changed attribute of a stored site or device
+    changes: list[Bilingual] = field(
+        default_factory=list
+    )  # a line for each changed attribute of a stored site or device
     datastreams: SyncReport = field(default_factory=SyncReport)
     devices_by_town: dict[str, int] = field(default_factory=dict)  # new and changed ones
     notes: list[dict[str, Any]] = field(default_factory=list)  # for the audit: what each of them was and became
@@ -352,7 +355,7 @@ def _write_sites(file: RegistryFile, stored: _Stored, report: ImportReport) -> S
         site = replace(given, labels=known.labels, wards=given.wards if "ward" in file.columns else known.wards)
         if site != known:
             report.changed_sites += 1
-            report.changes.extend(differences(f"site {site_id}", known, site))
+            report.changes.extend(differences(known, site))
             report.notes.append(_note("site", site_id, known, site))
             changed.append(site)
         else:
@@ -389,7 +392,7 @@ def _write_devices(file: RegistryFile, stored: _Stored, report: ImportReport) ->
             continue
         else:
             report.changed_devices += 1
-            report.changes.extend(differences(f"device {known.device_id}", known, wanted))
+            report.changes.extend(differences(known, wanted))
         report.notes.append(_note("device", wanted.device_id, known, wanted))
         report.devices_by_town[wanted.town_id] = report.devices_by_town.get(wanted.town_id, 0) + 1
         changed.append(wanted)
@@ -437,20 +440,6 @@ def _note(kind: str, subject: str, known: Site | Device | None, wanted: Site | D
 
 def _plain(thing: Site | Device) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(thing).items()}
-
-
-def differences(what: str, known: Site | Device, wanted: Site | Device) -> Iterator[str]:
-    """A line for each attribute that differs."""
-    for attribute in fields(known):
-        before, after = getattr(known, attribute.name), getattr(wanted, attribute.name)
-        if before != after:
-            yield f"{what}: {attribute.name} {_shown(before)} -> {_shown(after)}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(value) or "none"
-    return "none" if value is None else str(value)
 
 
 def _device_row(device: Device) -> dict[str, Any]:

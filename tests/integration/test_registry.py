@@ -181,7 +181,7 @@ def test_an_import_names_the_cabinets_of_lamps_and_refuses_what_cannot_feed_them
         return fault.wording.en
 
     named = imported(f"{alone},ha-cab")
-    assert (named.faults, named.changes) == (
+    assert (named.faults, [change.en for change in named.changes]) == (
         [],
         ["device ha-lamp: gateway_id ha-cab -> none", "device ha-lamp: fed_by_id none -> ha-cab"],
     )

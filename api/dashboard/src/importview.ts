@@ -59,8 +59,8 @@ function told(answer: Import, what: string): HTMLElement[] {
   return [
     h("p", {}, h("strong", {}, t("importCounts", counts))),
     ...(answer.warnings.length ? [h("p", { class: "flagged" }, t("importWarnings")), table(answer.warnings)] : []),
-    ...(answer.changes.length
-      ? [h("details", {}, h("summary", {}, t("importChanges")), h("pre", {}, answer.changes.slice(0, SHOWN).join("\n")))]
+    ...(answer.change_texts.length
+      ? [h("details", {}, h("summary", {}, t("importChanges")), h("pre", {}, answer.change_texts.slice(0, SHOWN).map(pick).join("\n")))]
       : []),
   ];
 }

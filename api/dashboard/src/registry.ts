@@ -86,7 +86,7 @@ interface Counts {
 export interface Import {
   devices: Counts;
   sites: Counts;
-  changes: string[];
+  change_texts: Bilingual[];
   warnings: Fault[];
   faults: Fault[];
   fault_count: number;

@@ -310,6 +310,8 @@ async def test_an_import_notes_each_site_and_device_before_and_after(client: htt
     for row in (ROW, moved):
         answer = await client.post("/v1/registry/import", content=f"{HEADER}\n{row}\n".encode(), headers=CSV)
         assert answer.status_code == 200, answer.text
+    assert answer.json()["change_texts"][0]["vi"].startswith("vị trí ha-street: vĩ độ ")
+    assert answer.json()["changes"] == [text["en"] for text in answer.json()["change_texts"]]
     query = (
         "select action, town_id, (before ->> 'latitude')::float8, (after ->> 'latitude')::float8 from audit"
         " where subject = 'ha-street' order by audit_key"
