@@ -194,7 +194,7 @@ def test_an_import_names_the_cabinets_of_lamps_and_refuses_what_cannot_feed_them
     other = alone.replace("ha-lamp", "ha-lamp-2")
     (fault,) = imported(f"{alone},", f"{other},ha-lamp").faults
     assert "'ha-lamp' is no cabinet but 'lamp-controller'; allowed: a device of profile lighting-cabinet" in str(fault)
-    assert imported(f"{alone},").changes == ["device ha-lamp: fed_by_id ha-cab -> none"]
+    assert [change.en for change in imported(f"{alone},").changes] == ["device ha-lamp: fed_by_id ha-cab -> none"]
 
 
 def test_what_the_file_leaves_open_stays_as_it_is(connection: psycopg.Connection[Any], run: Any) -> None:
