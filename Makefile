@@ -39,7 +39,7 @@ servers: setup ## a Docker engine, the images and the browser the tests need
 	@tools/chromium.sh >/dev/null
 
 test: servers ## every test, on a real TimescaleDB and a real Mosquitto (T: which)
-	$(PYTHON_OF_VENV) -m pytest $(T)
+	@$(if $(filter tests,$(T)),tools/test.sh $(PYTHON_OF_VENV),$(PYTHON_OF_VENV) -m pytest $(T))
 
 community: servers ## the tests of compressed chunks, on a TimescaleDB of the community edition (THUBON_TEST_DATABASE_URL)
 	@test -n "$${THUBON_TEST_DATABASE_URL:-}" || { echo "community: set THUBON_TEST_DATABASE_URL to an administrator's address of such a server" >&2; exit 2; }
